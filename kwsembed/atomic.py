@@ -1,0 +1,91 @@
+"""Writing files and folders so that a final name never holds half an artefact."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; on success it takes the name `path`, on any error it vanishes.
+
+    Example:
+        >>> with replacing("labels.txt") as temporary:  # doctest: +SKIP
+        ...     temporary.write_text("dog_bark")
+    """
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{final.name}.", suffix=f".part{final.suffix}", dir=final.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; artefacts get the permissions any new file would get.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        os.replace(temporary, final)
+    except OSError as error:
+        raise _named(error, final) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a temporary folder beside `path`; on success it replaces the folder `path` as a whole."""
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        retired = temporary.with_suffix(".old")
+        if final.exists():
+            os.replace(final, retired)
+        os.replace(temporary, final)
+        shutil.rmtree(retired, ignore_errors=True)
+    except OSError as error:
+        raise _named(error, final) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _named(error: OSError, final: Path) -> OSError:
+    """The error with the artefact's name: a full disk itself does not say what was being written."""
+    return error if error.filename else type(error)(error.errno, error.strerror or str(error), str(final))
+
+
+def remove_leftovers(folder: str | os.PathLike[str], names: str, *, unchanged_for_s: float = 3600.0) -> None:
+    """Removes what killed processes began to write as `names`, a pattern, and write to no more."""
+    for temporary in Path(folder).glob(f".{names}.????????.part*"):
+        try:
+            if time.time() - temporary.stat().st_mtime > unchanged_for_s and temporary.is_file():
+                temporary.unlink()
+        except FileNotFoundError:
+            pass  # its writer has just finished
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes `text` (UTF-8) under `path`, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Writes `content` under `path`, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Writes `value` as indented JSON under `path`; NaN and infinity are refused, since JSON has none."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

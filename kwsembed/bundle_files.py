@@ -1,0 +1,69 @@
+"""The files of a bundle and their checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kwsembed.errors import BundleError
+
+FORMAT = 1
+MODEL_FILE, LABELS_FILE, DESCRIPTION_FILE = "model.tflite", "labels.txt", "bundle.json"
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """The content of bundle.json, whole, unchanged, and of a format that is understood."""
+    content = _read(folder, DESCRIPTION_FILE)
+    try:
+        description = json.loads(content)
+        version, stated = description["format"], description["sha256"]
+        files = description["files"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise BundleError(f"{DESCRIPTION_FILE} is damaged", fix="copy the bundle again") from None
+    if not isinstance(version, int) or version > FORMAT:
+        raise BundleError(
+            "its format is newer than this kwsembed reads",
+            expected=f"format {FORMAT} or older",
+            received=f"format={version!r}",
+            fix="upgrade kwsembed",
+        )
+    if stated != own_sha256(description) or not isinstance(files, dict):
+        raise _changed(DESCRIPTION_FILE)
+    return description
+
+
+def read_checked(folder: Path, name: str, checksums: Mapping[str, str]) -> bytes:
+    """The content of the file `name`, unchanged."""
+    content = _read(folder, name)
+    if checksums.get(name) != sha256_of(content):
+        raise _changed(name)
+    return content
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"{name} cannot be read, {error.strerror}", fix="copy the bundle again, whole"
+        ) from None
+
+
+def _changed(name: str) -> BundleError:
+    return BundleError(
+        f"{name} was changed after it was written", fix="copy the bundle again, or export it anew"
+    )
+
+
+def sha256_of(content: bytes) -> str:
+    """Checksum of a file's content, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def own_sha256(description: Mapping[str, Any]) -> str:
+    """Checksum of canonical JSON without the checksum itself, so that layout does not matter."""
+    rest = {key: value for key, value in description.items() if key != "sha256"}
+    return sha256_of(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())

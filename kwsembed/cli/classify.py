@@ -1,0 +1,53 @@
+"""`kwsembed classify`: the probability of each label for each clip, as CSV."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from typing import Any
+
+from kwsembed.audio.decode import find_audio, read
+from kwsembed.bundle import Bundle
+from kwsembed.cli.audio_files import (
+    FileTally,
+    add_runtime_options,
+    named,
+    progress_beside_output,
+    table_output,
+)
+from kwsembed.errors import AudioError
+from kwsembed.runtime import Classifier
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declares the command and its options."""
+    parser = subparsers.add_parser(
+        "classify",
+        help="which label is each clip? CSV on standard output",
+        description="Writes CSV: the path of each clip, then one column per label with its probability. "
+        "Files that cannot be used are reported on standard error and skipped.",
+        epilog="example: kwsembed classify RUN/bundle clips/ > clips.csv",
+    )
+    add_runtime_options(parser)
+    parser.add_argument("audio", metavar="AUDIO", nargs="+", help="audio files, or folders of them")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command; 2 if no file could be used."""
+    bundle = Bundle.load(args.bundle)
+    paths = find_audio(args.audio)
+    classifier = Classifier(bundle, runtime=args.runtime)
+    table = csv.writer(table_output(), lineterminator="\n")
+    table.writerow(["path", *classifier.labels])
+    tally = FileTally("classify")
+    progress = progress_beside_output("classifying", unit="files")
+    for done, path in enumerate(paths, start=1):
+        try:
+            probabilities = classifier.classify(*read(path))
+        except AudioError as error:
+            tally.skipped(named(error, path))
+        else:
+            tally.used()
+            table.writerow([path, *(f"{probability:.6f}" for probability in probabilities)])
+        progress(done, len(paths))
+    return tally.finish()

@@ -1,0 +1,241 @@
+"""`kwsembed detect`: events in files, in raw samples on standard input, or at the microphone."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kwsembed.audio.decode import blocks, find_audio, probe
+from kwsembed.bundle import Bundle
+from kwsembed.cli.audio_files import (
+    FileTally,
+    add_runtime_options,
+    named,
+    progress_beside_output,
+    table_output,
+)
+from kwsembed.errors import AudioError, UserError
+from kwsembed.events import Detection
+from kwsembed.runtime import Detector
+
+COLUMNS = ("filename", "onset", "offset", "event_label", "score")
+_FILE_CHUNK_S, _LIVE_CHUNK_S = 10.0, 0.1
+
+Write = Callable[[str, Detection], None]
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declares the command and its options."""
+    parser = subparsers.add_parser(
+        "detect",
+        help="when does what happen? TSV on standard output",
+        description="Writes a row per detected event: filename, onset and offset in seconds, label, score. "
+        "A file's rows are sorted by onset and come when it is done, those of a live stream as events end.",
+        epilog="example: kwsembed detect RUN/bundle night.wav > events.tsv; "
+        "arecord -f S16_LE -r 16000 | kwsembed detect RUN/bundle -",
+    )
+    add_runtime_options(parser)
+    audio = parser.add_argument(
+        "audio",
+        metavar="AUDIO",
+        nargs="+",
+        default=[],
+        help="audio files, folders of them, or - for raw 16-bit PCM on stdin; none with --mic",
+    )
+    # Not nargs="*": argparse would take it as given, empty, at an option between BUNDLE and AUDIO.
+    audio.required = False
+    parser.add_argument("--mic", action="store_true", help="listen to the microphone until Ctrl-C")
+    parser.add_argument(
+        "--format", choices=("tsv", "jsonl"), default="tsv", help="of the output (default: tsv)"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=_threshold,
+        action="append",
+        default=[],
+        metavar="LABEL=X",
+        help="replace a label's threshold (repeatable)",
+    )
+    parser.add_argument(
+        "--sample-rate", type=_count, default=16000, metavar="HZ", help="of - and --mic (default: 16000)"
+    )
+    parser.add_argument("--channels", type=_count, default=1, metavar="N", help="of - (default: 1)")
+    parser.add_argument(
+        "--chunk-s",
+        type=_seconds,
+        metavar="S",
+        help=f"seconds taken at once (default: {_FILE_CHUNK_S:g}, live {_LIVE_CHUNK_S:g}); changes no result",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command; 2 if no file could be used."""
+    live = args.mic or args.audio == ["-"]
+    if args.mic and args.audio:
+        raise UserError("--mic listens to the microphone only", received=f"AUDIO={' '.join(args.audio)}")
+    if not args.mic and not args.audio:
+        raise UserError("nothing to listen to", expected="audio files, folders, - or --mic")
+    if "-" in args.audio and not live:
+        raise UserError("- cannot be mixed with files", received=f"AUDIO={' '.join(args.audio)}")
+    bundle = Bundle.load(args.bundle)
+    settings = {"thresholds": dict(args.threshold), "runtime": args.runtime}
+    paths = [] if live else find_audio(args.audio)
+    detectors = _Detectors(bundle, settings)
+    if live:
+        detector = detectors.at(args.sample_rate)
+        chunk_s = args.chunk_s or _LIVE_CHUNK_S
+        if args.mic:
+            from kwsembed.audio import microphone
+
+            chunks = microphone.blocks(args.sample_rate, block_s=chunk_s, on_overflow=_report_overflow)
+        else:
+            chunks = _standard_input(args.sample_rate, args.channels, chunk_s)
+        return _detect_live(detector, chunks, "mic" if args.mic else "-", _writer(args.format))
+    return _detect_files(detectors, paths, args.chunk_s or _FILE_CHUNK_S, _writer(args.format))
+
+
+class _Detectors:
+    """One detector per sample rate, made when it is needed."""
+
+    def __init__(self, bundle: Bundle, settings: dict[str, Any]) -> None:
+        self._bundle, self._settings = bundle, settings
+        self._made: dict[int, Detector] = {
+            bundle.sample_rate_hz: Detector(bundle, bundle.sample_rate_hz, **settings)
+        }
+
+    def at(self, sample_rate_hz: int) -> Detector:
+        if sample_rate_hz not in self._made:
+            self._made[sample_rate_hz] = Detector(self._bundle, sample_rate_hz, **self._settings)
+        return self._made[sample_rate_hz]
+
+
+def _detect_files(detectors: _Detectors, paths: list[Path], chunk_s: float, write: Write) -> int:
+    tally = FileTally("detect")
+    progress = progress_beside_output("detecting", unit="s")
+    durations_s = [_duration_s(path) for path in paths]
+    total_s = math.ceil(sum(durations_s))
+    before_s = 0.0
+    for path, duration_s in zip(paths, durations_s, strict=True):
+        heard_s = 0.0
+        try:
+            chunks, sample_rate_hz = blocks(path, block_s=chunk_s)
+            detector = detectors.at(sample_rate_hz)
+            found: list[Detection] = []
+            try:
+                for chunk in chunks:
+                    found += detector.process(chunk)
+                    heard_s += len(chunk) / sample_rate_hz
+                    progress(min(int(before_s + heard_s), total_s - 1), total_s)
+            finally:
+                found += detector.flush()  # ready for the next file, whatever happened to this one
+        except AudioError as error:
+            tally.skipped(named(error, path))
+        else:
+            tally.used()
+            for detection in sorted(found, key=lambda d: (d.onset_s, d.label)):
+                write(str(path), detection)
+        before_s += duration_s
+    progress(total_s, total_s)
+    return tally.finish()
+
+
+def _detect_live(detector: Detector, chunks: Iterator[np.ndarray], name: str, write: Write) -> int:
+    heard = False
+    try:
+        for chunk in chunks:
+            heard = True
+            for detection in detector.process(chunk):
+                write(name, detection)
+    except KeyboardInterrupt:
+        pass  # the usual end of a live stream: what is open is still reported
+    for detection in detector.flush():
+        write(name, detection)
+    if not heard:
+        raise AudioError("no sound came", where=name)
+    return 0
+
+
+def _standard_input(sample_rate_hz: int, channels: int, chunk_s: float) -> Iterator[np.ndarray]:
+    """Signed 16-bit little-endian samples, interleaved channels, averaged to one."""
+    frame_bytes = 2 * channels
+    size = max(1, round(chunk_s * sample_rate_hz)) * frame_bytes
+    while content := sys.stdin.buffer.read(size):
+        left_over = len(content) % frame_bytes
+        if left_over:
+            _say(f"the stream ended inside a sample; its last {left_over} bytes are ignored")
+        frames = np.frombuffer(content[: len(content) - left_over], "<i2").reshape(-1, channels)
+        yield (frames.astype(np.float32) / 32768).mean(axis=1, dtype=np.float32)
+
+
+def _writer(format_name: str) -> Write:
+    """Writes the header, if any; returns what writes a detection so that a reader sees it at once."""
+    output = table_output()
+    table = csv.writer(output, delimiter="\t", lineterminator="\n")
+
+    def write_tsv(name: str, detection: Detection) -> None:
+        times = (f"{detection.onset_s:.3f}", f"{detection.offset_s:.3f}")
+        table.writerow([name, *times, detection.label, f"{detection.score:.4f}"])
+        output.flush()
+
+    def write_jsonl(name: str, detection: Detection) -> None:
+        times = (round(detection.onset_s, 3), round(detection.offset_s, 3))
+        values = (name, *times, detection.label, round(detection.score, 4))
+        print(
+            json.dumps(dict(zip(COLUMNS, values, strict=True)), ensure_ascii=False), file=output, flush=True
+        )
+
+    if format_name == "jsonl":
+        return write_jsonl
+    table.writerow(COLUMNS)
+    output.flush()
+    return write_tsv
+
+
+def _duration_s(path: Path) -> float:
+    try:
+        return probe(path).duration_s
+    except AudioError:
+        return 0.0  # reported when its turn comes
+
+
+def _report_overflow() -> None:
+    _say("sound was lost: this machine is too slow for the model, or was busy")
+
+
+def _say(text: str) -> None:
+    print(f"kwsembed detect: {text}", file=sys.stderr)
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    label, separator, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not separator or not label or not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected LABEL=X with X above 0; received {text!r}")
+    return label, value
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0; received {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0; received {text!r}")
+    return value

@@ -1,0 +1,106 @@
+"""`kwsembed evaluate`: what a bundle is worth on clips or long recordings that it has not seen."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from kwsembed import atomic
+from kwsembed.bundle import Bundle
+from kwsembed.progress import ProgressLine
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declares the command and its options."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="judge a bundle on labelled clips or annotated recordings",
+        description="Judges a bundle on labelled clips, or with --annotations on long recordings.",
+        epilog="example: kwsembed evaluate RUN/bundle field/ --annotations field.tsv",
+    )
+    parser.add_argument("bundle", metavar="BUNDLE", help="folder of the bundle")
+    parser.add_argument(
+        "data", metavar="DATA", help="clips (folder per class or manifest), or folder of recordings"
+    )
+    parser.add_argument("--annotations", metavar="TSV", help="DCASE: filename onset offset event_label")
+    parser.add_argument(
+        "--collar-s", type=float, default=0.5, metavar="S", help="tolerance in time (default: 0.5)"
+    )
+    parser.add_argument(
+        "--background", action="append", default=[], metavar="NAME", help="a further background class"
+    )
+    parser.add_argument(
+        "--split", choices=("train", "validation", "test"), help="only this split of the manifest"
+    )
+    parser.add_argument(
+        "--runtime", metavar="NAME", help="interpreter: ai_edge_litert, tflite_runtime or tensorflow"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="accepted everywhere; nothing here is random"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write all figures there")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command."""
+    bundle = Bundle.load(args.bundle)
+
+    from kwsembed import evaluate_clips, evaluate_recordings
+
+    if args.annotations:
+        result = evaluate_recordings(
+            bundle,
+            args.data,
+            args.annotations,
+            collar_s=args.collar_s,
+            runtime=args.runtime,
+            progress=ProgressLine("detecting", unit="recordings"),
+        )
+        _print_recordings(result)
+    else:
+        result = evaluate_clips(
+            bundle,
+            args.data,
+            background=args.background,
+            split=args.split,
+            runtime=args.runtime,
+            progress=ProgressLine("classifying", unit="clips"),
+        )
+        _print_clips(result)
+    for label in result.get("unknown_labels", ()):
+        print(
+            f"warning: {label} is annotated but unknown to the bundle, and counts as background",
+            file=sys.stderr,
+        )
+    for file in result["skipped"]:
+        print(f"skipped {file['name']}: {file['reason']}", file=sys.stderr)
+    if args.json:
+        atomic.write_json(args.json, result)
+    return 0
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def _print_clips(result: dict[str, Any]) -> None:
+    print("label\tclips\tprevalence\taverage_precision\terror")
+    for label, values in result["per_class"].items():
+        print(
+            f"{label}\t{values['clips']}\t{values['prevalence']:.3f}\t"
+            f"{_figure(values['average_precision'])}\t{_figure(values['error'])}"
+        )
+    print(f"macro average precision {_figure(result['macro_average_precision'])}")
+    print(f"balanced error {_figure(result['balanced_error'])}")
+
+
+def _print_recordings(result: dict[str, Any]) -> None:
+    print("label\tevents\tmisses\tmiss_rate\tfalse_alarms\tfalse_alarms_per_hour\tupper_bound\tf1")
+    for label, values in result["per_class"].items():
+        print(
+            f"{label}\t{values['events']}\t{values['misses']}\t{_figure(values['miss_rate'])}\t"
+            f"{values['false_alarms']}\t{values['false_alarms_per_hour']:.2f}\t"
+            f"{values['false_alarms_per_hour_upper']:.2f}\t{_figure(values['f1'])}"
+        )
+    print(f"{result['hours']:.3f} hours in {result['recordings']} recordings")

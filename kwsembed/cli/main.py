@@ -1,0 +1,62 @@
+"""The `kwsembed` command: finds the subcommand, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from kwsembed import __version__
+from kwsembed.errors import KwsembedError
+
+COMMANDS = ("demo", "check", "train", "evaluate", "classify", "detect", "doctor")
+"""Each names a module of this package with `add_parser(subparsers)` and `run(args)`."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; importing them loads neither TensorFlow nor an interpreter."""
+    parser = argparse.ArgumentParser(
+        prog="kwsembed", description="Train, judge and run detectors for rare sounds and keywords."
+    )
+    parser.add_argument("--version", action="version", version=f"kwsembed {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        importlib.import_module(f"kwsembed.cli.{name}").add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        0 done, 1 a fault of ours, 2 a fault in what was asked or given, 130 interrupted.
+    """
+    # TensorFlow's start-up notes would bury what we say; an explicit setting of the user's wins.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    args = build_parser().parse_args(argv)
+    module = importlib.import_module(f"kwsembed.cli.{args.command}")
+    try:
+        return module.run(args)
+    except KwsembedError as error:
+        return _failed(args.command, str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone, as with `| head`: nothing is wrong, but Python would still flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        # A full disk, a folder that may not be written: the file system refused what was asked.
+        where = f": {error.filename}" if error.filename else ""
+        return _failed(args.command, f"{error.strerror or error}{where}", 2)
+    except KeyboardInterrupt:
+        return _failed(args.command, "interrupted", 130)
+
+
+def _failed(command: str, text: str, exit_code: int) -> int:
+    print(f"kwsembed {command}: {text}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

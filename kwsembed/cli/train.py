@@ -1,0 +1,73 @@
+"""`kwsembed train`: from data to a bundle and a report."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+import sys
+from typing import Any
+
+from kwsembed.cli.options import add_data_options
+from kwsembed.config import PRETRAININGS, REBALANCINGS, TrainConfig
+
+_OVERRIDES = ("backbone", "width", "pretrain", "rebalance", "target_false_alarms_per_hour", "seed")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declares the command and its options."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train a detector on DATA; makes a bundle and a report",
+        description="Pretrains an embedding, trains a head on it and a network end to end, keeps the better "
+        "one on validation, sets a threshold per event, and writes a bundle and a report.",
+        epilog="example: kwsembed train sounds/ --out RUN --target-false-alarms-per-hour 0.5",
+    )
+    add_data_options(parser)
+    parser.add_argument(
+        "--out", required=True, metavar="RUN", help="run directory; new or empty, or see --resume"
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help="TOML settings, such as the config.toml of another run"
+    )
+    for option, metavar, choices in (
+        ("--pretrain", "METHOD", f"pretraining: {', '.join(PRETRAININGS)}"),
+        ("--rebalance", "METHOD", f"against imbalance: {', '.join(REBALANCINGS)}"),
+        ("--backbone", "NAME", "network: ds_cnn, bc_resnet, lstm"),
+    ):
+        parser.add_argument(option, metavar=metavar, help=f"{choices} (default: the first)")
+    parser.add_argument(
+        "--width", type=float, metavar="X", help="factor on the network's channels (default: 1)"
+    )
+    parser.add_argument(
+        "--target-false-alarms-per-hour",
+        type=float,
+        metavar="X",
+        help="what thresholds aim at (default: 0.5)",
+    )
+    parser.add_argument(
+        "--cache", metavar="DIR", help="where decoded audio is kept (default: the user's cache)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command."""
+    config = TrainConfig.read(args.config) if args.config else TrainConfig()
+    given = {name: getattr(args, name) for name in _OVERRIDES if getattr(args, name) is not None}
+    config = dataclasses.replace(config, **given)
+
+    from kwsembed import train
+
+    train(
+        args.data,
+        args.out,
+        config=config,
+        background=args.background,
+        test_folds=args.test_folds,
+        validation_folds=args.validation_folds,
+        cache_dir=args.cache,
+        resume=args.resume,
+        command=shlex.join(["kwsembed", *sys.argv[1:]]),
+    )
+    return 0

@@ -1,0 +1,301 @@
+"""Settings of a training run: frozen dataclasses that validate themselves and round-trip through TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kwsembed.errors import ConfigError
+from kwsembed.frontend.config import FrontendConfig
+
+BACKBONES = ("ds_cnn", "bc_resnet", "lstm")
+PRETRAININGS = ("clustering", "siamese")
+REBALANCINGS = ("class_weight", "oversample", "undersample:RATIO", "none")
+SAMPLINGS = ("natural", "square_root", "balanced", "oversampled", "undersampled:RATIO")
+
+
+def _require(holds: bool, what: str, *, expected: str, received: str) -> None:
+    if not holds:
+        raise ConfigError(what, expected=expected, received=received)
+
+
+def _require_positive(settings: object, *names: str) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        _require(
+            0 < value < math.inf,
+            f"{name} must be positive",
+            expected="more than 0",
+            received=f"{name}={value}",
+        )
+
+
+def _require_not_negative(settings: object, *names: str) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        _require(
+            0 <= value < math.inf,
+            f"{name} must not be negative",
+            expected="0 or more",
+            received=f"{name}={value}",
+        )
+
+
+def _require_named(settings: object, name: str, known: tuple[str, ...]) -> None:
+    """Takes one of the known names, where `word:RATIO` stands for the word and a positive number."""
+    value = getattr(settings, name)
+    word, colon, ratio = value.partition(":")
+    try:
+        holds = f"{word}:RATIO" in known and 0 < float(ratio) < math.inf if colon else value in known
+    except ValueError:
+        holds = False
+    expected = f"one of {', '.join(known)}"
+    if any(choice.endswith(":RATIO") for choice in known):
+        expected += " (RATIO: a positive number)"
+    _require(holds, f"unknown {name}", expected=expected, received=f"{name}={value}")
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Augmentation of training windows; probabilities are per example.
+
+    Args:
+        speed_change: Largest change of speed and pitch: 0.15 plays windows up to 15 % faster or slower.
+        gain_db: Range of the gain, in dB.
+        background_probability: How often background of the training split is mixed in.
+        background_snr_db: Range of the signal-to-noise ratio, in dB.
+        reverberation_probability: How often a synthetic room is applied.
+        span_probability: How often all but a span of the window is zeroed (see `keep_span`).
+        time_masks: SpecAugment stripes in time, each of 0 to `time_mask_frames` frames.
+        time_mask_frames: Widest stripe in time.
+        mel_masks: SpecAugment stripes in frequency, each of 0 to `mel_mask_bands` bands.
+        mel_mask_bands: Widest stripe in frequency.
+    """
+
+    speed_change: float = 0.15
+    gain_db: tuple[float, float] = (-20.0, 6.0)
+    background_probability: float = 0.5
+    background_snr_db: tuple[float, float] = (0.0, 30.0)
+    reverberation_probability: float = 0.2
+    span_probability: float = 0.15
+    time_masks: int = 2
+    time_mask_frames: int = 10
+    mel_masks: int = 2
+    mel_mask_bands: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("background_probability", "reverberation_probability", "span_probability"):
+            value = getattr(self, name)
+            _require(
+                0 <= value <= 1,
+                f"{name} must be a probability",
+                expected="0 to 1",
+                received=f"{name}={value}",
+            )
+        _require(
+            0 <= self.speed_change < 1,
+            "speed_change is out of range",
+            expected="0 to below 1",
+            received=f"speed_change={self.speed_change}",
+        )
+        for name in ("gain_db", "background_snr_db"):
+            value = getattr(self, name)
+            _require(
+                len(value) == 2 and -math.inf < value[0] <= value[1] < math.inf,
+                f"{name} must be a range",
+                expected="[low, high]",
+                received=f"{name}={value}",
+            )
+        _require_not_negative(self, "time_masks", "time_mask_frames", "mel_masks", "mel_mask_bands")
+
+
+@dataclass(frozen=True)
+class ClusteringConfig:
+    """Clustering pretraining (triple-header cross entropy over per-class centroids).
+
+    Args:
+        cluster_size: Clips that one cluster should hold.
+        cluster_limit: Most clusters of one class.
+        recluster_epochs: Epochs between two clusterings.
+        scale: Factor on squared distances before the softmax.
+        margins: Margins of the three headers, in squared distance.
+        header_weights: Weights of the three headers.
+    """
+
+    cluster_size: int = 20
+    cluster_limit: int = 32
+    recluster_epochs: int = 1
+    scale: float = 8.0
+    margins: tuple[float, float, float] = (0.1, 0.1, 0.1)
+    header_weights: tuple[float, float, float] = (0.25, 0.25, 1.0)
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "cluster_size", "cluster_limit", "recluster_epochs", "scale")
+        for name in ("margins", "header_weights"):
+            value = getattr(self, name)
+            _require(
+                len(value) == 3 and all(0 <= number < math.inf for number in value),
+                f"{name} must be three numbers",
+                expected="three numbers of 0 or more",
+                received=f"{name}={value}",
+            )
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """How long each stage trains, and how fast.
+
+    Args:
+        batch_size: Windows per step.
+        epoch_steps: Steps per epoch: checkpoints, validation and re-clustering come once an epoch.
+        pretrain_epochs: Epochs of pretraining.
+        head_epochs: Epochs of the head on the frozen embedding.
+        finetune_epochs: Epochs of the end-to-end network that starts from the pretrained weights.
+        scratch_epochs: Epochs of the class-weighted network that starts from random weights.
+        pretrain_learning_rate: Peak learning rate of pretraining and of the network from random weights.
+        head_learning_rate: Peak learning rate of the head.
+        finetune_learning_rate: Peak learning rate of the end-to-end network.
+        weight_decay: Decoupled weight decay of AdamW.
+    """
+
+    batch_size: int = 64
+    epoch_steps: int = 100
+    pretrain_epochs: int = 16
+    head_epochs: int = 3
+    finetune_epochs: int = 16
+    scratch_epochs: int = 16
+    pretrain_learning_rate: float = 3e-3
+    head_learning_rate: float = 3e-3
+    finetune_learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+
+    def __post_init__(self) -> None:
+        _require_not_negative(self, "weight_decay")
+        _require_positive(
+            self, *(entry.name for entry in dataclasses.fields(self) if entry.name != "weight_decay")
+        )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides the outcome of `kwsembed train`, besides the data.
+
+    Args:
+        backbone: Network: ds_cnn, bc_resnet or lstm.
+        width: Factor on the number of channels.
+        embedding_size: Dimensions of the embedding.
+        window_s: Length of the window that the model sees, in seconds.
+        pretrain: Pretraining method: clustering or siamese.
+        pretrain_sampling: How pretraining draws classes (see `class_probabilities`).
+        rebalance: Remedy for imbalance in the heads: class_weight, oversample, undersample:RATIO or none.
+        target_false_alarms_per_hour: What the thresholds aim at, per event label.
+        int8_loss_bound: Loss of macro average precision by quantisation that still counts as none.
+        seed: Seed of everything random.
+    """
+
+    backbone: str = "ds_cnn"
+    width: float = 1.0
+    embedding_size: int = 64
+    window_s: float = 1.0
+    pretrain: str = "clustering"
+    pretrain_sampling: str = "balanced"
+    rebalance: str = "class_weight"
+    target_false_alarms_per_hour: float = 0.5
+    int8_loss_bound: float = 0.01
+    seed: int = 0
+    frontend: FrontendConfig = field(default_factory=FrontendConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+
+    def __post_init__(self) -> None:
+        _require_named(self, "backbone", BACKBONES)
+        _require_named(self, "pretrain", PRETRAININGS)
+        _require_named(self, "pretrain_sampling", SAMPLINGS)
+        _require_named(self, "rebalance", REBALANCINGS)
+        _require_positive(self, "width", "embedding_size", "window_s", "target_false_alarms_per_hour")
+        _require_not_negative(self, "int8_loss_bound")
+        _require(
+            self.window_samples >= self.frontend.window_samples,
+            "the window is shorter than one frame of the front end",
+            expected=f"{self.frontend.window_ms / 1000:g} s or more",
+            received=f"window_s={self.window_s}",
+        )
+        _require(
+            0 <= self.seed < 2**32,
+            "the seed is out of range",
+            expected="0 to 2^32 - 1",
+            received=f"seed={self.seed}",
+        )
+
+    @property
+    def window_samples(self) -> int:
+        """Length of the model's window in samples."""
+        return round(self.window_s * self.frontend.sample_rate_hz)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for TOML or JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
+        """Builds the config; an unknown key or a value of the wrong kind is a ConfigError that names it."""
+        return _build(cls, values, "")
+
+    @classmethod
+    def read(cls, path: str | Path) -> TrainConfig:
+        """Reads a TOML file; what it does not name keeps its default."""
+        try:
+            with open(path, "rb") as file:
+                values = tomllib.load(file)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"the config is not valid TOML: {error}", where=path) from None
+        return cls.from_dict(values)
+
+
+_SECTIONS: dict[str, Any] = {
+    "frontend": FrontendConfig,
+    "augment": AugmentConfig,
+    "clustering": ClusteringConfig,
+    "schedule": ScheduleConfig,
+}
+
+
+def _build(kind: Any, values: dict[str, Any], prefix: str) -> Any:
+    known = {entry.name: entry for entry in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        listed = ", ".join(prefix + name for name in known)
+        raise ConfigError(f"unknown setting {prefix}{unknown[0]}", expected=f"one of {listed}")
+    arguments: dict[str, Any] = {}
+    for name, value in values.items():
+        if not prefix and name in _SECTIONS:
+            _require(
+                isinstance(value, dict),
+                f"{name} is a section",
+                expected=f"[{name}]",
+                received=f"{name}={value}",
+            )
+            arguments[name] = _build(_SECTIONS[name], value, f"{name}.")
+        else:
+            arguments[name] = _coerced(prefix + name, value, getattr(kind(), name))
+    return kind(**arguments)
+
+
+def _coerced(name: str, value: Any, default: Any) -> Any:
+    """Takes a value of the default's kind; an integer stands for a float, a list for a tuple of numbers."""
+    if isinstance(default, tuple) and isinstance(value, list | tuple):
+        return tuple(_coerced(name, item, default[0]) for item in value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    _require(
+        type(value) is type(default),
+        f"{name} is of the wrong kind",
+        expected=f"a value like {default!r}",
+        received=f"{name}={value!r}",
+    )
+    return value

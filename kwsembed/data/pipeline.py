@@ -1,0 +1,118 @@
+"""The tf.data pipeline: cached clips -> windows -> augmented waveforms -> log-mel -> batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from kwsembed.config import AugmentConfig
+from kwsembed.data.augment import augment_waveforms, change_speed, mask_spectrogram, room_responses
+from kwsembed.data.cache import ClipStore
+from kwsembed.data.log_mel import LogMel
+from kwsembed.data.sampling import WindowSchedule
+from kwsembed.frontend import FrontendConfig, log_mel
+
+_PCM_SCALE = 1.0 / 32768.0
+_ROOMS = 32
+
+
+def read_windows(
+    store: ClipStore, clips: Iterable[int], starts: Iterable[int], window_samples: int
+) -> np.ndarray:
+    """Cuts windows out of clips; what lies outside a clip is zero.
+
+    Args:
+        store: Decoded clips.
+        clips: `(batch,)` indices in the store.
+        starts: `(batch,)` first sample of each window; may be negative.
+        window_samples: Length of a window.
+
+    Returns:
+        `(batch, window_samples)` int16.
+    """
+    clips, starts = list(clips), list(starts)
+    windows = np.zeros((len(clips), window_samples), np.int16)
+    for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
+        first, last = max(int(start), 0), min(int(start) + window_samples, int(store.samples[clip]))
+        if last > first:
+            windows[row, first - start : last - start] = store.read(int(clip), first, last)
+    return windows
+
+
+def training_dataset(
+    store: ClipStore,
+    schedule: WindowSchedule,
+    *,
+    frontend: FrontendConfig,
+    augment: AugmentConfig,
+    first_step: int,
+    last_step: int,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Batches of augmented training windows for the steps [first_step, last_step).
+
+    A step's batch is a function of the schedule, the seed and the step: a resumed run starts at its step and
+    sees what it would have seen. Memory stays at a few batches, whatever the size of the store.
+
+    Returns:
+        Dataset of `(log_mel, labels)`: `(batch, frames, mels)` float32, and a dict of `class` and `item`,
+        each `(batch,)` int32.
+    """
+    window_samples = schedule.window_samples
+    # A faster example needs more audio than a window holds.
+    cut_samples = window_samples + 2 * math.ceil(augment.speed_change * window_samples / 2 + 1)
+    lead = (cut_samples - window_samples) // 2
+
+    def cut(step: np.int64) -> tuple[np.ndarray, ...]:
+        draw = schedule.draw(int(step))
+        return (
+            read_windows(store, schedule.clips[draw.items], draw.starts - lead, cut_samples),
+            read_windows(store, schedule.clips[draw.mix_items], draw.mix_starts, window_samples),
+            draw.classes.astype(np.int32),
+            draw.items.astype(np.int32),
+            draw.seed,
+        )
+
+    rooms = tf.constant(
+        room_responses(
+            rooms=_ROOMS, window_samples=window_samples, sample_rate_hz=frontend.sample_rate_hz, seed=seed
+        )
+    )
+    to_log_mel = LogMel(frontend)
+    batch = schedule.batch_size
+
+    def features(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        pcm, mix, classes, items, augment_seed = tf.numpy_function(
+            cut, [step], (tf.int16, tf.int16, tf.int32, tf.int32, tf.int64)
+        )
+        waveforms = tf.cast(tf.ensure_shape(pcm, (batch, cut_samples)), tf.float32) * _PCM_SCALE
+        backgrounds = tf.cast(tf.ensure_shape(mix, (batch, window_samples)), tf.float32) * _PCM_SCALE
+        seeds = tf.random.experimental.stateless_split(tf.ensure_shape(augment_seed, (2,)), 3)
+        waveforms = change_speed(
+            waveforms, seeds[2], samples=window_samples, largest_change=augment.speed_change
+        )
+        waveforms = augment_waveforms(waveforms, backgrounds, rooms, seeds[0], config=augment)
+        log_mels = mask_spectrogram(to_log_mel(waveforms), seeds[1], config=augment)
+        labels = {"class": tf.ensure_shape(classes, (batch,)), "item": tf.ensure_shape(items, (batch,))}
+        return log_mels, labels
+
+    return (
+        tf.data.Dataset.range(first_step, last_step)
+        .map(features, num_parallel_calls=2, deterministic=True)
+        .prefetch(4)
+    )
+
+
+def anchor_features(
+    store: ClipStore, clips: np.ndarray, starts: np.ndarray, *, frontend: FrontendConfig, window_samples: int
+) -> np.ndarray:
+    """Unaugmented log-mel of one window per clip, `(clips, frames, mels)` float32."""
+    pcm = read_windows(store, clips, starts, window_samples)
+    frames = frontend.frame_count(window_samples)
+    features = np.empty((len(pcm), frames, frontend.mel_count), np.float32)
+    for row, window in enumerate(pcm):
+        features[row] = log_mel(window.astype(np.float32) * np.float32(_PCM_SCALE), frontend)
+    return features

@@ -1,0 +1,203 @@
+"""Which windows make up a training batch: a schedule that depends on seed and step alone, so that a resumed
+run draws exactly what an undisturbed one would have drawn."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from kwsembed.config import SAMPLINGS
+from kwsembed.data.cache import ClipStore
+from kwsembed.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One training batch before any audio is read.
+
+    Attributes:
+        items: `(batch,)` index into the items of the schedule (see `WindowSchedule.clips`).
+        classes: `(batch,)` class of each example.
+        starts: `(batch,)` first sample of the window within its clip; may be negative or reach past the end.
+        mix_items: `(batch,)` background item to mix in.
+        mix_starts: `(batch,)` first sample of the window of that background.
+        seed: Two int64 for the random numbers of augmentation.
+    """
+
+    items: np.ndarray
+    classes: np.ndarray
+    starts: np.ndarray
+    mix_items: np.ndarray
+    mix_starts: np.ndarray
+    seed: np.ndarray
+
+
+def class_probabilities(windows_per_class: np.ndarray, event: np.ndarray, *, sampling: str) -> np.ndarray:
+    """How often each class is drawn.
+
+    Args:
+        windows_per_class: `(classes,)` windows that the training split holds of each class.
+        event: `(classes,)` bool, True for events, False for background classes.
+        sampling: `natural`, in proportion to the windows; `square_root`, to their square root; `balanced`,
+            every class alike; `oversampled`, events raised to the size of the largest class, backgrounds
+            natural; `undersampled:RATIO`, backgrounds cut down to RATIO windows for each event window, else
+            natural.
+
+    Returns:
+        `(classes,)` float64 that sums to 1; 0 for a class without windows.
+
+    Raises:
+        ConfigError: Unknown sampling, or a ratio that is not a positive number.
+
+    Example:
+        >>> class_probabilities(np.array([10, 990]), np.array([True, False]), sampling="undersampled:4")
+        array([0.2, 0.8])
+    """
+    windows = np.asarray(windows_per_class, np.float64)
+    if sampling == "natural":
+        weight = windows
+    elif sampling == "square_root":
+        weight = np.sqrt(windows)
+    elif sampling == "balanced":
+        weight = (windows > 0).astype(float)
+    elif sampling == "oversampled":
+        weight = np.where(event & (windows > 0), windows.max(), windows)
+    elif sampling.startswith("undersampled:"):
+        ratio = _ratio(sampling)
+        events, backgrounds = windows[event].sum(), windows[~event].sum()
+        weight = np.where(event, windows, windows * min(1.0, ratio * events / max(backgrounds, 1e-9)))
+    else:
+        raise ConfigError(
+            "unknown sampling", expected=f"one of {', '.join(SAMPLINGS)}", received=f"sampling={sampling}"
+        )
+    return weight / weight.sum()
+
+
+def _ratio(sampling: str) -> float:
+    text = sampling.partition(":")[2]
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1.0
+    if not (ratio > 0 and np.isfinite(ratio)):
+        raise ConfigError(
+            "the negative:positive ratio must be a positive number",
+            expected="undersampled:RATIO, such as undersampled:10",
+            received=f"sampling={sampling}",
+        )
+    return ratio
+
+
+class WindowSchedule:
+    """Draws batches of windows from the training clips.
+
+    A batch takes its classes by systematic sampling (their counts differ from the expected ones by less than
+    one), a clip within a class in proportion to the windows it holds, and a window within the clip where the
+    event is; background windows lie anywhere.
+
+    Args:
+        store: Decoded clips.
+        clips: `(items,)` indices of the training clips in the store.
+        classes: `(items,)` class of each.
+        event: `(classes,)` bool, True for events.
+        window_samples: Length of a window.
+        batch_size: Examples per batch.
+        sampling: See `class_probabilities`.
+        seed: Seed of the run.
+        stage: Name of the training stage; stages of one run draw differently.
+    """
+
+    def __init__(
+        self,
+        store: ClipStore,
+        clips: np.ndarray,
+        classes: np.ndarray,
+        event: np.ndarray,
+        *,
+        window_samples: int,
+        batch_size: int,
+        sampling: str = "natural",
+        seed: int = 0,
+        stage: str = "train",
+    ) -> None:
+        self.clips = np.asarray(clips)
+        self.classes = np.asarray(classes)
+        self.event = np.asarray(event)
+        self.window_samples = window_samples
+        self.batch_size = batch_size
+        self._lengths = np.asarray(store.samples)[self.clips]
+        self._segments = [store.segments[clip] for clip in self.clips]
+        self._key = np.array([seed % 2**64, zlib.crc32(stage.encode())], np.uint64)
+        windows = np.array([self._windows_of(item) for item in range(len(self.clips))])
+        self.windows_per_class = np.bincount(self.classes, windows, minlength=len(self.event))
+        self.probabilities = class_probabilities(self.windows_per_class, self.event, sampling=sampling)
+        self._members = [np.flatnonzero(self.classes == index) for index in range(len(self.event))]
+        self._member_edges = [np.cumsum(windows[members]) for members in self._members]
+        self._backgrounds = np.flatnonzero(~self.event[self.classes])
+        self._background_edges = np.cumsum(windows[self._backgrounds])
+
+    def draw(self, step: int) -> Draw:
+        """The batch of one step; the same for the same seed, stage and step, whatever was drawn before."""
+        random = np.random.Generator(np.random.Philox(key=self._key, counter=[0, 0, 0, step]))
+        position = (np.arange(self.batch_size) + random.random()) / self.batch_size
+        edges = np.cumsum(self.probabilities)
+        classes = np.searchsorted(edges / edges[-1], position, side="right")
+        classes = random.permutation(classes)
+        items = np.array(
+            [_pick(self._members[index], self._member_edges[index], random.random()) for index in classes]
+        )
+        mix_items = np.array(
+            [
+                _pick(self._backgrounds, self._background_edges, random.random())
+                for _ in range(self.batch_size)
+            ]
+        )
+        return Draw(
+            items=items,
+            classes=classes,
+            starts=np.array([self._start(item, random) for item in items]),
+            mix_items=mix_items,
+            mix_starts=np.array([self._anywhere(item, random) for item in mix_items]),
+            seed=random.integers(0, 2**62, size=2, dtype=np.int64),
+        )
+
+    def anchor_starts(self) -> np.ndarray:
+        """`(items,)` one window per clip, on an event's longest active region or a background's middle."""
+        starts = np.empty(len(self.clips), np.int64)
+        for item, length in enumerate(self._lengths):
+            onset, offset = 0, int(length)
+            if self.event[self.classes[item]]:
+                onset, offset = max(self._segments[item], key=lambda span: span[1] - span[0])
+            starts[item] = (onset + offset - self.window_samples) // 2
+        return starts
+
+    def _windows_of(self, item: int) -> float:
+        """How many windows a clip holds: of its active regions if it is an event, else of all of it."""
+        covered = self._lengths[item]
+        if self.event[self.classes[item]]:
+            covered = sum(offset - onset for onset, offset in self._segments[item])
+        return max(1.0, covered / self.window_samples)
+
+    def _start(self, item: int, random: np.random.Generator) -> int:
+        if not self.event[self.classes[item]]:
+            return self._anywhere(item, random)
+        segments = self._segments[item]
+        edges = np.cumsum(segments[:, 1] - segments[:, 0])
+        onset, offset = segments[np.searchsorted(edges, random.random() * edges[-1], side="right")]
+        # A short event lies wholly inside, up to a tenth cut off; a long one fills at least three quarters.
+        slack = 0.1 if offset - onset <= self.window_samples else 0.25
+        first, last = offset - self.window_samples, onset
+        low, high = min(first, last), max(first, last)
+        slack_samples = slack * min(self.window_samples, offset - onset)
+        return int(np.floor(low - slack_samples + random.random() * (high - low + 2 * slack_samples)))
+
+    def _anywhere(self, item: int, random: np.random.Generator) -> int:
+        room = int(self._lengths[item]) - self.window_samples
+        return int(np.floor(min(room, 0) + random.random() * (abs(room) + 1)))
+
+
+def _pick(members: np.ndarray, edges: np.ndarray, position: float) -> int:
+    """A member, drawn in proportion to the steps of `edges`."""
+    return int(members[np.searchsorted(edges, position * edges[-1], side="right")])

@@ -1,0 +1,189 @@
+"""Judging a bundle on audio that it has not seen: labelled clips, or long recordings with annotations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kwsembed.audio import decode
+from kwsembed.bundle import Bundle
+from kwsembed.errors import AudioError, DataError
+from kwsembed.evaluation.annotations import read_annotations
+from kwsembed.evaluation.clip_metrics import clip_metrics
+from kwsembed.events import Detection
+from kwsembed.false_alarm_bound import false_alarm_upper_bound
+from kwsembed.manifest import read_manifest
+from kwsembed.progress import Progress, silent
+from kwsembed.replay import Event, match_events
+from kwsembed.runtime import Classifier, Detector
+
+
+def evaluate_clips(
+    bundle: Bundle,
+    data: str | os.PathLike[str],
+    *,
+    background: Sequence[str] = (),
+    split: str | None = None,
+    runtime: str | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Classifies labelled clips and compares with their labels.
+
+    Args:
+        bundle: The detector.
+        data: Folder with a folder per class, or a CSV manifest; its labels must be among the bundle's.
+        background: Further labels that are background.
+        split: Only clips of this split of the manifest.
+        runtime: Interpreter; see `load_interpreter`.
+        progress: Called as clips are classified.
+
+    Returns:
+        What `clip_metrics` returns, and `skipped`: files that could not be used, with reasons.
+
+    Raises:
+        DataError: The data holds a label that the bundle does not know, or no usable clip.
+    """
+    manifest = read_manifest(data, background=background)
+    unknown = sorted(set(manifest.labels) - set(bundle.labels))
+    if unknown:
+        raise DataError(
+            "the data has labels that the bundle does not know",
+            expected=", ".join(bundle.labels),
+            received=", ".join(unknown),
+        )
+    classifier = Classifier(bundle, runtime=runtime)
+    clips = [clip for clip in manifest.clips if split is None or clip.split == split]
+    probabilities, classes, skipped = [], [], []
+    for done, clip in enumerate(clips, start=1):
+        try:
+            waveform, rate = decode.read(clip.path, start_s=clip.onset_s or 0.0, stop_s=clip.offset_s)
+        except AudioError as error:
+            skipped.append({"name": clip.name, "reason": str(error)})
+        else:
+            probabilities.append(classifier.classify(waveform, rate))
+            classes.append(bundle.labels.index(clip.label))
+        progress(done, len(clips))
+    if not classes:
+        raise DataError(
+            "no usable clip to evaluate", received=f"{len(skipped)} skipped", where=manifest.source
+        )
+    metrics = clip_metrics(
+        np.array(probabilities),
+        np.array(classes),
+        labels=_events_first(bundle),
+        event_count=len(bundle.event_labels),
+    )
+    return {**metrics, "skipped": skipped}
+
+
+def _events_first(bundle: Bundle) -> tuple[str, ...]:
+    if bundle.labels[: len(bundle.event_labels)] != bundle.event_labels:
+        raise DataError("the bundle does not list its events first", received=", ".join(bundle.labels))
+    return bundle.labels
+
+
+def evaluate_recordings(
+    bundle: Bundle,
+    audio: str | os.PathLike[str],
+    annotations: str | os.PathLike[str],
+    *,
+    collar_s: float = 0.5,
+    runtime: str | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Runs the detector over long recordings and compares with their annotations.
+
+    Args:
+        bundle: The detector.
+        audio: Folder of recordings.
+        annotations: TSV with `filename onset offset event_label`; a recording that it does not name, or names
+            without an event, holds none.
+        collar_s: Tolerance around an event, in seconds.
+        runtime: Interpreter; see `load_interpreter`.
+        progress: Called as recordings are done.
+
+    Returns:
+        `hours`, `recordings`, `skipped`, and `per_class`: for each event label `events`, `misses`,
+        `miss_rate`, `false_alarms`, `false_alarms_per_hour` with its `_upper` bound, `precision`, and `f1`;
+        `unknown_labels`: annotated labels that the bundle does not know, whose events count as background.
+    """
+    truth = read_annotations(annotations)
+    found = decode.find_audio([audio])
+    files = {path.name: path for path in found}
+    if len(files) < len(found):
+        raise DataError(
+            "recordings share a file name, so annotations cannot tell them apart",
+            received=f"{len(found)} files with {len(files)} names",
+            where=audio,
+        )
+    missing = sorted(set(truth) - set(files))
+    if missing:
+        raise DataError("annotated recordings are missing", received=", ".join(missing[:5]), where=audio)
+    totals = {
+        label: {"events": 0, "misses": 0, "false_alarms": 0, "hits": 0} for label in bundle.event_labels
+    }
+    hours, skipped = 0.0, []
+    for done, (name, path) in enumerate(sorted(files.items()), start=1):
+        try:
+            detections, duration_s = detect_file(bundle, path, runtime=runtime)
+        except AudioError as error:
+            skipped.append({"name": name, "reason": str(error)})
+        else:
+            hours += duration_s / 3600
+            _count(totals, truth.get(name, []), detections, collar_s=collar_s)
+        progress(done, len(files))
+    if hours == 0:
+        raise DataError("no usable recording to evaluate", received=f"{len(skipped)} skipped", where=audio)
+    return {
+        "hours": hours,
+        "recordings": len(files) - len(skipped),
+        "skipped": skipped,
+        "unknown_labels": sorted(
+            {event.label for events in truth.values() for event in events} - set(totals)
+        ),
+        "per_class": {label: _rates(count, hours) for label, count in totals.items()},
+    }
+
+
+def detect_file(
+    bundle: Bundle, path: str | os.PathLike[str], *, runtime: str | None = None
+) -> tuple[list[Detection], float]:
+    """Detections in one file, and its length in seconds."""
+    blocks, rate = decode.blocks(path)
+    detector = Detector(bundle, sample_rate_hz=rate, runtime=runtime)
+    detections, samples = [], 0
+    for block in blocks:
+        samples += len(block)
+        detections += detector.process(block)
+    return detections + detector.flush(), samples / rate
+
+
+def _count(
+    totals: dict[str, dict[str, int]],
+    truth: Sequence[Event],
+    detections: Sequence[Detection],
+    *,
+    collar_s: float,
+) -> None:
+    for label, count in totals.items():
+        events = [event for event in truth if event.label == label]
+        found = match_events(events, [d for d in detections if d.label == label], collar_s=collar_s)
+        count["events"] += len(events)
+        count["misses"] += found.misses
+        count["hits"] += len(events) - found.misses
+        count["false_alarms"] += found.false_alarms
+
+
+def _rates(count: dict[str, int], hours: float) -> dict[str, Any]:
+    events, hits, alarms = count["events"], count["hits"], count["false_alarms"]
+    return {
+        **count,
+        "miss_rate": count["misses"] / events if events else None,
+        "false_alarms_per_hour": alarms / hours,
+        "false_alarms_per_hour_upper": false_alarm_upper_bound(alarms, hours),
+        "precision": hits / (hits + alarms) if hits + alarms else None,
+        "f1": 2 * hits / (2 * hits + alarms + count["misses"]) if events + alarms else None,
+    }

@@ -1,0 +1,50 @@
+"""How many false alarms per hour there may truly be, given how many were counted."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kwsembed.errors import ConfigError
+
+
+def false_alarm_upper_bound(count: int, hours: float, *, confidence: float = 0.95) -> float:
+    """Exact upper bound of a Poisson rate, per hour (Garwood 1936).
+
+    The rate at which `count` or fewer alarms in `hours` would have the probability `1 - confidence`. None in
+    T hours proves only less than 3.0 / T per hour.
+
+    Args:
+        count: False alarms counted, >= 0.
+        hours: Hours listened to, > 0.
+        confidence: In (0, 1), one-sided.
+
+    Example:
+        >>> round(false_alarm_upper_bound(0, 2.0), 3)
+        1.498
+    """
+    if count < 0 or not hours > 0 or not 0 < confidence < 1:
+        raise ConfigError(
+            "no bound for these numbers",
+            expected="count >= 0, hours > 0, confidence in (0, 1)",
+            received=f"count={count}, hours={hours}, confidence={confidence}",
+        )
+    counts = np.arange(count + 1)
+    log_factorials = np.concatenate([[0.0], np.cumsum(np.log(counts[1:]))])
+
+    def log_probability_of_so_few(mean: float) -> float:
+        terms = counts * math.log(mean) - log_factorials
+        largest = terms.max()
+        return float(largest + np.log(np.exp(terms - largest).sum()) - mean)
+
+    low, high = 0.0, count - math.log(1 - confidence) + 1.0
+    while log_probability_of_so_few(high) > math.log(1 - confidence):
+        high *= 2
+    for _ in range(100):
+        middle = (low + high) / 2
+        if log_probability_of_so_few(middle) > math.log(1 - confidence):
+            low = middle
+        else:
+            high = middle
+    return high / hours

@@ -1,0 +1,61 @@
+"""Cutting a stream into windows, chunk by chunk."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kwsembed.errors import ConfigError
+
+
+class WindowBuffer:
+    """Collects samples and gives out each window as soon as it is full, whatever the chunks.
+
+    Window k starts at sample `k * hop_samples` of the stream. Samples that no later window needs are
+    forgotten, so that memory does not grow with the stream.
+
+    Args:
+        window_samples: Length of a window.
+        hop_samples: Distance of window starts, in 1 .. window_samples.
+
+    Example:
+        >>> buffer = WindowBuffer(4, 2)
+        >>> buffer.process(np.array([1.0, 2.0, 3.0, 4.0, 5.0])).tolist()
+        [[1.0, 2.0, 3.0, 4.0]]
+        >>> buffer.flush().tolist()
+        [[3.0, 4.0, 5.0, 0.0]]
+    """
+
+    def __init__(self, window_samples: int, hop_samples: int) -> None:
+        if not 1 <= hop_samples <= window_samples:
+            raise ConfigError(
+                "hop_samples is out of range", expected="1 .. window_samples", received=f"{hop_samples=}"
+            )
+        self._window, self._hop = window_samples, hop_samples
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the stream; the next sample is sample 0."""
+        self._kept = np.zeros(0, np.float32)  # from the start of the next window on
+        self._unseen = 0  # samples at the end of the stream that no window held yet
+
+    def process(self, chunk: np.ndarray) -> np.ndarray:
+        """Takes the next (samples,); returns the windows they fill, (windows, window_samples) float32."""
+        kept = np.concatenate([self._kept, chunk.astype(np.float32, copy=False)])
+        self._unseen += len(chunk)
+        count = max((len(kept) - self._window) // self._hop + 1, 0)
+        if count:
+            self._unseen = len(kept) - ((count - 1) * self._hop + self._window)
+        self._kept = kept[count * self._hop :].copy()
+        if not count:
+            return np.zeros((0, self._window), np.float32)
+        return np.lib.stride_tricks.sliding_window_view(kept, self._window)[:: self._hop][:count]
+
+    def flush(self) -> np.ndarray:
+        """Ends the stream: one more window, zeros behind the last sample, if samples were in no window yet.
+
+        Returns:
+            (0 or 1, window_samples); the buffer is then ready for a new stream.
+        """
+        tail = np.pad(self._kept, (0, self._window - len(self._kept)))[None] if self._unseen else None
+        self.reset()
+        return np.zeros((0, self._window), np.float32) if tail is None else tail

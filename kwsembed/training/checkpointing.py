@@ -1,0 +1,70 @@
+"""Checkpoints once an epoch, from which a killed stage goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kwsembed import atomic
+from kwsembed.errors import KwsembedError
+from kwsembed.training.variables_file import load_variables, save_variables
+
+_STATE = "state.npz"
+_HISTORY = "history.json"
+
+
+class StopAtDivergence(keras.callbacks.Callback):
+    """Ends a stage whose loss is no number any more; belongs before all callbacks that use the network."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the epoch's mean loss."""
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise KwsembedError(
+                f"training diverged in epoch {epoch + 1}",
+                received=f"loss={loss}",
+                fix="lower the learning rate in the [schedule] section of --config",
+            )
+
+
+class EpochCheckpoint(keras.callbacks.Callback):
+    """Saves weights, optimiser state and history after every epoch, as one folder that appears whole.
+
+    Args:
+        folder: Folder of the stage; it gets one subfolder `0007` for the state after seven epochs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+        self.history: list[dict[str, float]] = []
+
+    def restore(self, model: keras.Model) -> int:
+        """Loads the newest checkpoint into a compiled, built model; returns the number of finished epochs."""
+        found = sorted(self._folder.glob("[0-9][0-9][0-9][0-9]"))
+        if not found:
+            return 0
+        model.optimizer.build(model.trainable_variables)
+        load_variables(found[-1] / _STATE, _state_of(model))
+        self.history = json.loads((found[-1] / _HISTORY).read_text(encoding="utf-8"))
+        return int(found[-1].name)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes the checkpoint, then drops the one before."""
+        self.history.append({name: float(value) for name, value in (logs or {}).items()})
+        with atomic.replacing_folder(self._folder / f"{epoch + 1:04d}") as temporary:
+            save_variables(temporary / _STATE, _state_of(self.model))
+            (temporary / _HISTORY).write_text(json.dumps(self.history), encoding="utf-8")
+        for older in self._folder.glob("[0-9][0-9][0-9][0-9]"):
+            if int(older.name) <= epoch:
+                shutil.rmtree(older)
+
+
+def _state_of(model: keras.Model) -> list[keras.Variable]:
+    """All that the next step depends on: weights and tables of the model, and the optimiser's state."""
+    return [*model.variables, *model.optimizer.variables]

@@ -1,0 +1,104 @@
+"""The run directory: where each artefact of a training run lies, and what a resumed run may build on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from kwsembed import atomic
+from kwsembed.config import TrainConfig
+from kwsembed.errors import RunError
+from kwsembed.manifest import Manifest, manifest_text
+
+
+class RunDirectory:
+    """Paths of a run, its configuration, and the results of its finished stages.
+
+    Args:
+        root: Folder of the run.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root)
+        self.config = self.root / "config.toml"
+        self.data = self.root / "data.csv"
+        self.metrics = self.root / "metrics.json"
+        self.model = self.root / "model.keras"
+        self.report = self.root / "report.html"
+        self.bundle = self.root / "bundle"
+        self.checkpoints = self.root / "checkpoints"
+        self.logs = self.root / "logs"
+        self.details = self.root / "details"
+
+    def start(self, config: TrainConfig, manifest: Manifest, *, resume: bool) -> None:
+        """Claims the folder for this configuration and data, or checks that an earlier run was of the same.
+
+        Raises:
+            RunError: The folder holds a run and `resume` is False, holds something else, or its run had
+                another configuration or other data.
+        """
+        config_text = tomli_w.dumps(_without_tuples(config.to_dict()))
+        data_text = manifest_text(manifest)
+        if self.config.exists():
+            if not resume:
+                raise RunError(
+                    "the output folder already holds a run",
+                    received=f"out={self.root}",
+                    fix="choose another --out, or go on with --resume",
+                )
+            self._check_same(self.config, config_text, "configuration")
+            self._check_same(self.data, data_text, "data")
+            return
+        if self.root.exists() and any(self.root.iterdir()) and not self.data.exists():
+            raise RunError(
+                "the output folder is not empty and holds no run",
+                received=f"out={self.root}",
+                fix="choose an empty or new folder for --out",
+            )
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        atomic.write_text(self.data, data_text)
+        # Last, since it marks the folder as a run.
+        atomic.write_text(self.config, config_text)
+
+    def _check_same(self, path: Path, text: str, what: str) -> None:
+        earlier = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        now = text.splitlines()
+        if earlier == now:
+            return
+        changed = next((pair for pair in zip(earlier, now, strict=False) if pair[0] != pair[1]), ("", ""))
+        raise RunError(
+            f"this run was started with another {what}, so it cannot be resumed",
+            expected=changed[0] or f"{len(earlier)} lines",
+            received=changed[1] or f"{len(now)} lines",
+            where=path,
+            fix="give the same options and data as before, or choose another --out",
+        )
+
+    def result(self, stage: str) -> dict[str, Any] | None:
+        """What a finished stage returned, or None if it has not finished."""
+        path = self.checkpoints / f"{stage}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def finish(self, stage: str, result: dict[str, Any]) -> None:
+        """Marks a stage as finished, with its result."""
+        atomic.write_json(self.checkpoints / f"{stage}.json", result)
+
+    def weights(self, stage: str) -> Path:
+        """Where the final weights of a stage lie."""
+        return self.checkpoints / f"{stage}.npz"
+
+    def drop_checkpoints(self) -> None:
+        """Removes the intermediate checkpoints of finished stages."""
+        for folder in self.checkpoints.glob("*.epochs"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _without_tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_tuples(item) for key, item in value.items()}
+    return [_without_tuples(item) for item in value] if isinstance(value, tuple | list) else value

@@ -1,0 +1,183 @@
+"""From the chosen network to the bundle: quantise, set the thresholds, compare with float, measure."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from kwsembed.bundle import Bundle, write_bundle
+from kwsembed.evaluation.judge import Judgement, judge
+from kwsembed.evaluation.scoring import bundle_scorer
+from kwsembed.operating import OperatingPoint
+from kwsembed.post_processing import PostProcessing
+from kwsembed.runtime import Classifier
+from kwsembed.runtime.interpreter import RUNTIMES, runtime_status
+from kwsembed.tflite import export_model
+from kwsembed.training.data import TrainingData
+from kwsembed.training.record import versions
+from kwsembed.training.run_directory import RunDirectory
+
+_REPRESENTATIVE_WINDOWS = 300
+_LATENCY_CALLS = 50
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """The shipped model.
+
+    Attributes:
+        record: What metrics.json says of it.
+        judgements: Of the int8 bundle, by split.
+        bias: `(labels,)` of its clip probabilities.
+    """
+
+    record: dict[str, Any]
+    judgements: dict[str, Judgement]
+    bias: np.ndarray
+
+
+def ship(
+    classifier: keras.Model,
+    data: TrainingData,
+    run: RunDirectory,
+    *,
+    post: PostProcessing,
+    float_judgements: Mapping[str, Judgement],
+) -> Shipped:
+    """Exports the classifier, chooses thresholds with the very model that ships, writes the bundle.
+
+    Float and int8 are then compared at these same thresholds.
+
+    Args:
+        classifier: The chosen network.
+        data: The run's data.
+        run: Where the bundle goes.
+        post: Smoothing and refractory time.
+        float_judgements: Of the same network in float, by split.
+    """
+    config = data.config
+    exported = export_model(
+        classifier,
+        frontend=config.frontend,
+        window_samples=config.window_samples,
+        labels=data.labels,
+        representative_log_mel=_representative(data),
+        description=f"Detects {', '.join(data.labels[: data.event_count])}",
+    )
+    parts: dict[str, Any] = {
+        "model": exported.int8,
+        "labels": data.labels,
+        "background_labels": data.labels[data.event_count :],
+        "frontend": config.frontend,
+        "window_samples": config.window_samples,
+        "post": post,
+        "versions": versions(),
+    }
+    # Kept in memory: a bundle on disk always has thresholds that were chosen.
+    unset = {
+        label: _unset(label, config.target_false_alarms_per_hour) for label in data.labels[: data.event_count]
+    }
+    scorer = bundle_scorer(Bundle(**parts, operating_points=unset))
+    judgements = {split: judge(scorer, data.audio(split), post=post) for split in float_judgements}
+    points = judgements["validation"].choose_thresholds(config.target_false_alarms_per_hour)
+
+    bias = judgements["validation"].fit_bias()
+    by_precision = {
+        "float": metrics_by_split(float_judgements, points, bias),
+        "int8": metrics_by_split(judgements, points, bias),
+    }
+    loss = _int8_loss(by_precision, bound=config.int8_loss_bound)
+    bundle = write_bundle(
+        run.bundle,
+        **parts,
+        operating_points=points,
+        clip_calibration={"bias": dict(zip(data.labels, bias.tolist(), strict=True))},
+        parity={"float_against_int8": loss},
+    )
+    record = {
+        **by_precision["int8"],
+        **by_precision,
+        "int8_loss": loss,
+        "size_bytes": {
+            "model": len(exported.int8),
+            "core_int8": len(exported.core_int8),
+            "front_end": len(exported.int8) - len(exported.core_int8),
+        },
+        "parameters": classifier.count_params(),
+        "min_runtime_version": exported.min_runtime_version,
+        "latency_us": {runtime: _latency_us(bundle, runtime) for runtime in _device_runtimes()},
+    }
+    return Shipped(record=record, judgements=judgements, bias=bias)
+
+
+def metrics_by_split(
+    judgements: Mapping[str, Judgement], points: Mapping[str, OperatingPoint], bias: np.ndarray
+) -> dict[str, dict[str, Any] | None]:
+    """Metrics of validation and test at given thresholds and bias; None for a split without clips."""
+    return {
+        split: judgements[split].metrics(points, bias) if split in judgements else None
+        for split in ("validation", "test")
+    }
+
+
+def _representative(data: TrainingData) -> np.ndarray:
+    """Training windows, every class in turn, so that rare events shape the ranges as much as background."""
+    windows, classes = data.anchors("train"), data.classes_of("train")
+    rank = np.empty(len(classes), int)
+    for index in range(len(data.labels)):
+        members = np.flatnonzero(classes == index)
+        rank[members] = np.arange(len(members))
+    return windows[np.argsort(rank, kind="stable")[:_REPRESENTATIVE_WINDOWS]]
+
+
+def _unset(label: str, target: float) -> OperatingPoint:
+    """Stands for the threshold that is about to be chosen: 1 is hardly ever reached."""
+    return OperatingPoint(
+        label=label,
+        threshold=1.0,
+        target_false_alarms_per_hour=target,
+        false_alarms=0,
+        hours=0.0,
+        false_alarms_per_hour=None,
+        false_alarms_per_hour_upper=None,
+        certified=False,
+        events=0,
+        misses=0,
+        miss_rate=None,
+    )
+
+
+def _int8_loss(by_precision: Mapping[str, Mapping[str, Any]], *, bound: float) -> dict[str, Any]:
+    """Loss of macro average precision by quantisation, on test if there is one, else on validation."""
+    split = "test" if by_precision["float"]["test"] else "validation"
+    values = [by_precision[precision][split]["macro_average_precision"] for precision in ("float", "int8")]
+    loss = None if None in values else values[0] - values[1]
+    return {
+        "split": split,
+        f"{split}_macro_average_precision": loss,
+        "bound": bound,
+        "within_bound": None if loss is None else loss <= bound,
+    }
+
+
+def _device_runtimes() -> list[str]:
+    """The interpreters here that a device would use too."""
+    return [name for name in RUNTIMES if name != "tensorflow" and runtime_status(name).problem is None]
+
+
+def _latency_us(bundle: Bundle, runtime: str) -> float:
+    """Median CPU time of one window, one thread, in microseconds."""
+    classifier = Classifier(bundle, runtime=runtime)
+    window = np.zeros((1, bundle.window_samples), np.float32)
+    times = []
+    for _ in range(_LATENCY_CALLS):
+        since = time.process_time()
+        classifier.score_windows(window)
+        times.append(time.process_time() - since)
+    return round(1e6 * statistics.median(times), 1)

@@ -1,0 +1,241 @@
+"""The stages of a run: pretraining, a head on the frozen embedding, end to end, and from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kwsembed import atomic
+from kwsembed.config import TrainConfig
+from kwsembed.data.pipeline import training_dataset
+from kwsembed.data.sampling import WindowSchedule
+from kwsembed.models import build_classifier, build_embedder
+from kwsembed.pretraining import OBJECTIVES, EmbeddingPretrainer, RefreshObjective
+from kwsembed.progress import Progress
+from kwsembed.training.data import TrainingData
+from kwsembed.training.monitor import ClassifierMonitor, EmbeddingMonitor
+from kwsembed.training.rebalancing import rebalancing
+from kwsembed.training.run_directory import RunDirectory
+from kwsembed.training.stage import StagePlan, run_stage
+from kwsembed.training.variables_file import load_variables, save_variables
+
+PRETRAIN = "pretrain"
+CLASS_WEIGHTED = "class_weighted"
+FROZEN = "frozen"
+END_TO_END = "end_to_end"
+VARIANTS = (CLASS_WEIGHTED, FROZEN, END_TO_END)
+STAGES = (CLASS_WEIGHTED, PRETRAIN, FROZEN, END_TO_END)
+
+
+class Stages:
+    """Runs the stages of one run; each goes on from its newest checkpoint and is skipped once finished.
+
+    Args:
+        data: Decoded clips and their splits.
+        run: Where checkpoints and logs go.
+        progress: Makes a progress function from a stage's name.
+        say: Receives lines for the user.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        run: RunDirectory,
+        *,
+        progress: Callable[[str], Progress],
+        say: Callable[[str], None],
+    ) -> None:
+        self._data = data
+        self._run = run
+        self._progress = progress
+        self._say = say
+        self._config: TrainConfig = data.config
+
+    def embedder(self) -> keras.Model:
+        """A new embedder with the run's initial weights."""
+        config = self._config
+        return build_embedder(
+            config.backbone,
+            frames=config.frontend.frame_count(config.window_samples),
+            mels=config.frontend.mel_count,
+            width=config.width,
+            embedding_size=config.embedding_size,
+            seed=config.seed,
+        )
+
+    def pretrained(self) -> keras.Model:
+        """A new embedder with the weights that `pretrain` left."""
+        embedder = self.embedder()
+        load_variables(self._run.weights(PRETRAIN), embedder.variables)
+        return embedder
+
+    def classifier(self, variant: str) -> keras.Model:
+        """A new classifier with the weights that a variant's stage left."""
+        classifier = self._classifier_on(self.embedder())
+        load_variables(self._run.weights(variant), classifier.variables)
+        return classifier
+
+    def pretrain(self) -> dict[str, Any]:
+        """Trains the embedder on the pretraining objective."""
+        schedule = self._schedule_of(PRETRAIN, self._config.pretrain_sampling)
+
+        def train() -> tuple[keras.Model, list[dict[str, float]]]:
+            embedder = self.embedder()
+            objective = OBJECTIVES[self._config.pretrain](
+                self._config, self._data.classes_of("train"), len(self._data.labels)
+            )
+            anchors = self._data.anchors("train")
+            model = EmbeddingPretrainer(embedder, objective)
+            plan = self._plan(
+                PRETRAIN, self._config.schedule.pretrain_epochs, self._config.schedule.pretrain_learning_rate
+            )
+            model.compile(plan.optimizer(), jit_compile=False)
+            callbacks = [
+                RefreshObjective(embedder, objective, anchors, seed=self._config.seed),
+                EmbeddingMonitor(embedder, self._data, anchors),
+            ]
+            history = run_stage(
+                model,
+                plan,
+                dataset=lambda first, last: self._batches(schedule, first, last),
+                run=self._run,
+                callbacks=callbacks,
+                progress=self._progress(PRETRAIN),
+            )
+            return embedder, history
+
+        return self._once(PRETRAIN, schedule, train)
+
+    def train_head(self) -> dict[str, Any]:
+        """Trains a head on the frozen pretrained embedder."""
+        settings = self._config.schedule
+
+        def start() -> keras.Model:
+            embedder = self.pretrained()
+            # Frozen layers run in inference mode, so batch statistics stay those of pretraining.
+            embedder.trainable = False
+            return self._classifier_on(embedder)
+
+        return self._classify(FROZEN, start, settings.head_epochs, settings.head_learning_rate)
+
+    def train_end_to_end(self) -> dict[str, Any]:
+        """Trains the whole network from the pretrained weights."""
+        settings = self._config.schedule
+        return self._classify(
+            END_TO_END,
+            lambda: self._classifier_on(self.pretrained()),
+            settings.finetune_epochs,
+            settings.finetune_learning_rate,
+        )
+
+    def train_from_scratch(self) -> dict[str, Any]:
+        """Trains the whole network from random weights: the yardstick."""
+        settings = self._config.schedule
+        return self._classify(
+            CLASS_WEIGHTED,
+            lambda: self._classifier_on(self.embedder()),
+            settings.scratch_epochs,
+            settings.pretrain_learning_rate,
+        )
+
+    def _classify(
+        self, stage: str, start: Callable[[], keras.Model], epochs: int, learning_rate: float
+    ) -> dict[str, Any]:
+        remedy = rebalancing(self._config.rebalance)
+        schedule = self._schedule_of(stage, remedy.sampling)
+        weights = remedy.class_weights(schedule.probabilities)
+
+        def train() -> tuple[keras.Model, list[dict[str, float]]]:
+            classifier = start()
+            plan = self._plan(stage, epochs, learning_rate)
+            classifier.compile(
+                plan.optimizer(),
+                keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                # XLA is slow on depthwise convolutions on a CPU, and hides NaN behind ReLU.
+                jit_compile=False,
+            )
+            table = tf.constant(weights)
+
+            def batches(first_step: int, last_step: int) -> tf.data.Dataset:
+                return self._batches(schedule, first_step, last_step).map(
+                    lambda log_mel, target: (log_mel, target["class"], tf.gather(table, target["class"]))
+                )
+
+            history = run_stage(
+                classifier,
+                plan,
+                dataset=batches,
+                run=self._run,
+                callbacks=[ClassifierMonitor(self._data)],
+                progress=self._progress(stage),
+            )
+            return classifier, history
+
+        return self._once(stage, schedule, train, class_weights=weights)
+
+    def _once(
+        self,
+        stage: str,
+        schedule: WindowSchedule,
+        train: Callable[[], tuple[keras.Model, list[dict[str, float]]]],
+        *,
+        class_weights: np.ndarray | None = None,
+    ) -> dict[str, Any]:
+        """The stage's result: from an earlier run if it finished there, else by training."""
+        done = self._run.result(stage)
+        if done is not None:
+            self._say(f"{stage}: finished earlier")
+            return done
+        self._say(
+            f"{stage}: a batch of {schedule.batch_size} holds {self._composition(schedule, class_weights)}"
+        )
+        model, history = train()
+        with atomic.replacing(self._run.weights(stage)) as temporary:
+            save_variables(temporary, model.variables)
+        result: dict[str, Any] = {
+            "history": history,
+            "composition": dict(zip(self._data.labels, map(float, schedule.probabilities), strict=True)),
+        }
+        if class_weights is not None:
+            result["class_weights"] = dict(zip(self._data.labels, map(float, class_weights), strict=True))
+        self._run.finish(stage, result)
+        return result
+
+    def _composition(self, schedule: WindowSchedule, class_weights: np.ndarray | None) -> str:
+        """Windows of each class in a batch, on average, and what each weighs."""
+        parts = []
+        for index, label in enumerate(self._data.labels):
+            weight = "" if class_weights is None else f" of weight {class_weights[index]:.2f}"
+            parts.append(f"{label} {schedule.probabilities[index] * schedule.batch_size:.1f}{weight}")
+        return ", ".join(parts)
+
+    def _plan(self, name: str, epochs: int, learning_rate: float) -> StagePlan:
+        settings = self._config.schedule
+        return StagePlan(
+            name=name,
+            epochs=epochs,
+            epoch_steps=settings.epoch_steps,
+            learning_rate=learning_rate,
+            weight_decay=settings.weight_decay,
+        )
+
+    def _classifier_on(self, embedder: keras.Model) -> keras.Model:
+        return build_classifier(embedder, len(self._data.labels), seed=self._config.seed)
+
+    def _schedule_of(self, stage: str, sampling: str) -> WindowSchedule:
+        return self._data.schedule(sampling=sampling, stage=stage)
+
+    def _batches(self, schedule: WindowSchedule, first_step: int, last_step: int) -> tf.data.Dataset:
+        return training_dataset(
+            self._data.store,
+            schedule,
+            frontend=self._config.frontend,
+            augment=self._config.augment,
+            first_step=first_step,
+            last_step=last_step,
+            seed=self._config.seed,
+        )

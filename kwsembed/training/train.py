@@ -1,0 +1,233 @@
+"""The whole path from data to a run directory: pretrain, train, choose, operate, export, report."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kwsembed import atomic
+from kwsembed.config import TrainConfig
+from kwsembed.data.cache import build_cache, default_cache_dir
+from kwsembed.evaluation.judge import Judgement, judge
+from kwsembed.evaluation.scoring import network_scorer
+from kwsembed.manifest import Manifest, assign_splits, read_manifest
+from kwsembed.post_processing import PostProcessing
+from kwsembed.progress import Progress, ProgressLine
+from kwsembed.report import write_report
+from kwsembed.training import details, outcome, shipping
+from kwsembed.training.choice import choose_variant
+from kwsembed.training.data import TrainingData
+from kwsembed.training.record import versions
+from kwsembed.training.run_directory import RunDirectory
+from kwsembed.training.stages import STAGES, VARIANTS, Stages
+
+Say = Callable[[str], None]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training run made.
+
+    Attributes:
+        run: The run directory.
+        metrics: Content of its metrics.json.
+    """
+
+    run: Path
+    metrics: dict[str, Any]
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle that devices run."""
+        return self.run / "bundle"
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.run / "report.html"
+
+
+def train(
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    config: TrainConfig | None = None,
+    background: Sequence[str] = (),
+    test_folds: Sequence[int] | None = None,
+    validation_folds: Sequence[int] | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    command: str | None = None,
+    say: Say = _say,
+) -> TrainResult:
+    """Trains a detector on a folder of clips or a manifest; the same as `kwsembed train DATA --out RUN`.
+
+    Args:
+        data: Folder with a folder per class, or a CSV manifest.
+        out: Run directory; must be new or empty unless `resume`.
+        config: Settings; the defaults if None.
+        background: Further labels that are background.
+        test_folds: Folds held out for the test; the highest if None; `()` for none.
+        validation_folds: Folds that choose variant and thresholds; the highest one left if None.
+        cache_dir: Where decoded audio is kept; a folder in the user's cache if None.
+        resume: Go on with the run in `out`, if there is one.
+        command: What the report shows as the command that made it.
+        say: Receives lines for the user.
+
+    Raises:
+        DataError: The data cannot be trained on.
+        RunError: `out` is in use.
+
+    Example:
+        >>> result = train("sounds", "RUN")  # doctest: +SKIP
+        >>> result.metrics["chosen"]["variant"]  # doctest: +SKIP
+        'end_to_end'
+    """
+    config = config or TrainConfig()
+    started = time.monotonic()
+    manifest = assign_splits(
+        read_manifest(data, background=background),
+        test_folds=test_folds,
+        validation_folds=validation_folds,
+        seed=config.seed,
+    )
+    run = RunDirectory(out)
+    run.start(config, manifest, resume=resume)
+    # Sums of floats in a fixed order: two runs, or a run and its resumption, then agree to the last bit.
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(config.seed)
+
+    store = build_cache(
+        manifest,
+        cache_dir=cache_dir or default_cache_dir(data),
+        sample_rate_hz=config.frontend.sample_rate_hz,
+        progress=_progress("decoding", unit="clips"),
+    )
+    dataset = TrainingData.of(store, manifest, config)
+    _describe(dataset, manifest, say)
+    stage_s = {"cache": time.monotonic() - started}
+
+    stages = Stages(dataset, run, progress=lambda stage: _progress(stage, unit="steps"), say=say)
+    steps: dict[str, Callable[[], dict[str, Any]]] = dict(
+        zip(
+            STAGES,
+            (stages.train_from_scratch, stages.pretrain, stages.train_head, stages.train_end_to_end),
+            strict=True,
+        )
+    )
+    results: dict[str, dict[str, Any]] = {}
+    for stage, step in steps.items():
+        since = time.monotonic()
+        results[stage] = step()
+        stage_s[stage] = time.monotonic() - since
+
+    since = time.monotonic()
+    post = PostProcessing()
+    variants, judgements = _judge_variants(stages, dataset, post)
+    choice = choose_variant({name: variants[name]["validation"] for name in VARIANTS})
+    say(choice.sentence)
+    stage_s["evaluate"] = time.monotonic() - since
+
+    since = time.monotonic()
+    classifier = stages.classifier(choice.variant)
+    with atomic.replacing(run.model) as temporary:
+        classifier.save(temporary)
+    shipped = shipping.ship(classifier, dataset, run, post=post, float_judgements=judgements[choice.variant])
+    stage_s["export"] = time.monotonic() - since
+
+    details.write(
+        run,
+        dataset,
+        stages,
+        results,
+        judgements,
+        shipped.judgements,
+        variant=choice.variant,
+        bias=shipped.bias,
+    )
+    metrics = {
+        "format": 1,
+        "command": command or f"kwsembed.train({str(data)!r}, {str(out)!r})",
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seed": config.seed,
+        "versions": versions(),
+        "stage_s": {name: round(value, 2) for name, value in stage_s.items()},
+        "data": _data_record(dataset, manifest),
+        "batch_composition": {stage: result["composition"] for stage, result in results.items()},
+        "class_weights": results["class_weighted"]["class_weights"],
+        "variants": variants,
+        "chosen": {"variant": choice.variant, "criterion": choice.criterion, **shipped.record},
+    }
+    atomic.write_json(run.metrics, metrics)
+    write_report(run.root)
+    run.drop_checkpoints()
+    for line in outcome.sentences(metrics["chosen"], dataset.labels[: dataset.event_count]):
+        say(line)
+    say(f"report: {run.report}")
+    say(f"bundle: {run.bundle}")
+    return TrainResult(run=run.root, metrics=metrics)
+
+
+def _judge_variants(
+    stages: Stages, data: TrainingData, post: PostProcessing
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Judgement]]]:
+    """Metrics and judgements by variant and split; thresholds always come from validation."""
+    variants: dict[str, dict[str, Any]] = {}
+    judgements: dict[str, dict[str, Judgement]] = {}
+    splits = [split for split in ("validation", "test") if len(data.clips_of(split))]
+    for variant in VARIANTS:
+        scorer = network_scorer(stages.classifier(variant), data.config.frontend)
+        judgements[variant] = {
+            split: judge(
+                scorer,
+                data.audio(split),
+                post=post,
+                progress=_progress(f"{variant} on {split}", unit="clips"),
+            )
+            for split in splits
+        }
+        validation = judgements[variant]["validation"]
+        points = validation.choose_thresholds(data.config.target_false_alarms_per_hour)
+        variants[variant] = shipping.metrics_by_split(judgements[variant], points, validation.fit_bias())
+    return variants, judgements
+
+
+def _progress(title: str, *, unit: str) -> Progress:
+    return ProgressLine(title, unit=unit)
+
+
+def _describe(data: TrainingData, manifest: Manifest, say: Say) -> None:
+    """Says what will be trained on, imbalance included."""
+    for split, labels in data.counts().items():
+        parts = [f"{label} {count['clips']} ({count['groups']} groups)" for label, count in labels.items()]
+        say(f"{split}: {', '.join(parts)}")
+    for file in (*data.store.skipped, *data.store.cut):
+        say(f"note: {file.name}: {file.reason}")
+    for warning in manifest.warnings:
+        say(f"warning: {warning}")
+
+
+def _data_record(data: TrainingData, manifest: Manifest) -> dict[str, Any]:
+    return {
+        "source": str(manifest.source),
+        "root": str(manifest.root.resolve()),
+        "labels": list(data.labels),
+        "event_labels": list(data.labels[: data.event_count]),
+        "background_labels": list(data.labels[data.event_count :]),
+        "splits": data.counts(),
+        "skipped": [{"name": file.name, "reason": file.reason} for file in data.store.skipped],
+        "cut": [{"name": file.name, "reason": file.reason} for file in data.store.cut],
+        "warnings": list(manifest.warnings),
+    }

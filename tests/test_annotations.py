@@ -1,0 +1,72 @@
+"""DCASE annotations: what is read, and which row is named when it cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="the package of evaluation imports it")
+
+from kwsembed.errors import DataError
+from kwsembed.evaluation.annotations import read_annotations
+from kwsembed.replay import Event
+
+HEADER = "filename\tonset\toffset\tevent_label\n"
+
+
+def reading(tmp_path, text, *, encoding="utf-8"):
+    path = tmp_path / "truth.tsv"
+    path.write_bytes(text.encode(encoding))
+    return read_annotations(path)
+
+
+def test_events_by_file(tmp_path):
+    found = reading(tmp_path, HEADER + "a.wav\t1.5\t2\tdog\nb.wav\t0\t0.5\tcat\na.wav\t4\t5.25\tcat\n")
+    assert found == {
+        "a.wav": [Event("dog", 1.5, 2.0), Event("cat", 4.0, 5.25)],
+        "b.wav": [Event("cat", 0.0, 0.5)],
+    }
+
+
+def test_the_header_may_be_missing_and_lines_blank(tmp_path):
+    assert reading(tmp_path, "a.wav\t1\t2\tdog\n\n\t\t\t\n") == {"a.wav": [Event("dog", 1.0, 2.0)]}
+    assert reading(tmp_path, "") == {}
+
+
+def test_a_file_alone_has_no_event(tmp_path):
+    assert reading(tmp_path, HEADER + "a.wav\nb.wav\t\t\t\n") == {"a.wav": [], "b.wav": []}
+
+
+def test_folders_before_the_name_do_not_matter(tmp_path):
+    found = reading(tmp_path, "audio/a.wav\t1\t2\tdog\nC:\\audio\\a.wav\t3\t4\tdog\n")
+    assert [event.onset_s for event in found["a.wav"]] == [1.0, 3.0]
+
+
+def test_files_of_spreadsheets_are_read(tmp_path):
+    text = (HEADER + "a.wav\t1\t2\tdog\n").replace("\n", "\r\n")
+    assert reading(tmp_path, text, encoding="utf-8-sig") == {"a.wav": [Event("dog", 1.0, 2.0)]}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a.wav\t1\t2", "unreadable annotation"),
+        ("a.wav\t1\t2\t", "unreadable annotation"),
+        ("a.wav,1,2,dog\t1", "unreadable annotation"),
+        ("a.wav\tone\t2\tdog", "no numbers"),
+        ("a.wav\t\t2\tdog", "no numbers"),
+        ("a.wav\t2\t2\tdog", "must lie after"),
+        ("a.wav\t3\t2\tdog", "must lie after"),
+        ("a.wav\t-1\t2\tdog", "must lie after"),
+        ("a.wav\tnan\t2\tdog", "must lie after"),
+        ("a.wav\t1\tinf\tdog", "must lie after"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named(tmp_path, row, message):
+    with pytest.raises(DataError, match=rf"{message}.*truth\.tsv row 3"):
+        reading(tmp_path, HEADER + "b.wav\t1\t2\tdog\n" + row + "\n")
+
+
+def test_what_is_no_text_is_refused(tmp_path):
+    (tmp_path / "truth.tsv").write_bytes(b"\xff\xfe\x00a")
+    with pytest.raises(DataError, match="not UTF-8"):
+        read_annotations(tmp_path / "truth.tsv")

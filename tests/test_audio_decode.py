@@ -1,0 +1,213 @@
+"""Decoding: every format becomes the same mono floats, whole, in part and in blocks; bad files are named."""
+
+from __future__ import annotations
+
+import sys
+import wave
+
+import numpy as np
+import pytest
+
+from kwsembed.audio import decode, wav
+from kwsembed.audio.decode import AudioFileError, AudioInfo
+from kwsembed.errors import AudioError
+
+RATE_HZ = 16000
+
+
+def tone(*, hz: float = 440.0, duration_s: float = 0.5, rate_hz: int = RATE_HZ) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * hz * np.arange(round(duration_s * rate_hz)) / rate_hz)).astype(
+        np.float32
+    )
+
+
+def write_pcm(path, columns: np.ndarray, *, width: int) -> None:
+    """WAV of `(samples, channels)` integers by the standard library, bytes laid out by hand."""
+    if width == 1:
+        content = (columns + 128).astype(np.uint8).tobytes()
+    else:
+        content = columns.astype("<i4").reshape(-1, 1).view(np.uint8)[:, :width].tobytes()
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(columns.shape[1])
+        file.setsampwidth(width)
+        file.setframerate(RATE_HZ)
+        file.writeframes(content)
+
+
+@pytest.fixture
+def no_soundfile(monkeypatch):
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+
+
+def sound_file():
+    return pytest.importorskip("soundfile", reason="soundfile writes the files that are read")
+
+
+@pytest.mark.parametrize("reader", ["soundfile", "standard library"])
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+def test_pcm_of_every_width_is_scaled_by_its_full_scale(tmp_path, monkeypatch, reader, width):
+    if reader == "standard library":
+        monkeypatch.setitem(sys.modules, "soundfile", None)
+    full = 2 ** (8 * width - 1)
+    write_pcm(tmp_path / "a.wav", np.array([[0], [full // 2], [full - 1], [-full]]), width=width)
+    waveform, rate_hz = decode.read(tmp_path / "a.wav")
+    assert rate_hz == RATE_HZ
+    assert waveform.dtype == np.float32
+    np.testing.assert_allclose(waveform, [0, 0.5, (full - 1) / full, -1], atol=1e-7)
+
+
+@pytest.mark.parametrize("reader", ["soundfile", "standard library"])
+def test_channels_are_averaged(tmp_path, monkeypatch, reader):
+    if reader == "standard library":
+        monkeypatch.setitem(sys.modules, "soundfile", None)
+    write_pcm(tmp_path / "a.wav", np.array([[16384, 0], [16384, -16384], [8192, 24576]]), width=2)
+    assert decode.read(tmp_path / "a.wav")[0].tolist() == [0.25, 0.0, 0.5]
+    assert decode.probe(tmp_path / "a.wav") == AudioInfo(RATE_HZ, 2, 3, "WAV/PCM_16")
+
+
+def test_float_wav_keeps_its_values_also_beyond_full_scale(tmp_path):
+    values = np.array([0.1, -1.5, 2.0], np.float32)
+    sound_file().write(tmp_path / "a.wav", values, RATE_HZ, subtype="FLOAT")
+    assert decode.read(tmp_path / "a.wav")[0].tolist() == values.tolist()
+
+
+@pytest.mark.parametrize(
+    "name, subtype, error", [("a.flac", "PCM_16", 2e-5), ("a.ogg", "VORBIS", 0.05), ("a.mp3", None, 0.05)]
+)
+def test_compressed_formats_decode_to_the_sound_that_was_encoded(tmp_path, name, subtype, error):
+    waveform = tone(duration_s=1.0)
+    sound_file().write(tmp_path / name, waveform, RATE_HZ, subtype=subtype)
+    decoded, rate_hz = decode.read(tmp_path / name)
+    assert rate_hz == RATE_HZ
+    assert abs(len(decoded) - len(waveform)) <= 1152  # an MP3 frame
+    inner = slice(2000, 14000)
+    assert np.abs(np.abs(np.fft.rfft(decoded[inner])).argmax() - 440 * 12000 / RATE_HZ) < 1
+    assert abs(decoded[inner].std() - waveform[inner].std()) < error
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
+def test_blocks_and_parts_are_pieces_of_the_whole(tmp_path, name):
+    noise = 0.2 * np.random.default_rng(0).standard_normal(round(2.3 * 11025))
+    sound_file().write(tmp_path / name, noise, 11025)
+    whole, rate_hz = decode.read(tmp_path / name)
+    blocks, block_rate_hz = decode.blocks(tmp_path / name, block_s=0.3)
+    pieces = list(blocks)
+    assert block_rate_hz == rate_hz == 11025
+    assert [len(piece) for piece in pieces[:-1]] == [round(0.3 * 11025)] * (len(pieces) - 1)
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+    part, _ = decode.read(tmp_path / name, start_s=1.5, stop_s=1.9)
+    first, last = round(1.5 * 11025), round(1.9 * 11025)
+    np.testing.assert_allclose(part, whole[first:last], atol=1e-6)
+
+
+def test_a_part_may_end_behind_the_file_but_not_begin_there(tmp_path):
+    wav.write(tmp_path / "a.wav", tone(duration_s=0.5), RATE_HZ)
+    assert len(decode.read(tmp_path / "a.wav", start_s=0.25, stop_s=9.0)[0]) == 4000
+    with pytest.raises(
+        AudioFileError, match=r"part from 2 to 3 s lies outside the file, which lasts 0.500 s"
+    ):
+        decode.read(tmp_path / "a.wav", start_s=2.0, stop_s=3.0)
+
+
+def test_the_file_is_closed_when_blocks_are_dropped_half_way(tmp_path):
+    wav.write(tmp_path / "a.wav", tone(duration_s=1.0), RATE_HZ)
+    blocks, _ = decode.blocks(tmp_path / "a.wav", block_s=0.1)
+    next(blocks)
+    blocks.close()
+    with pytest.raises(StopIteration):
+        next(blocks)
+
+
+def reason_of(path) -> str:
+    with pytest.raises(AudioFileError) as caught:
+        decode.read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert str(path) not in caught.value.detail
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.ogg", "a.mp3", "a.flac"])
+def test_text_with_the_name_of_an_audio_file_is_not_audio(tmp_path, name):
+    sound_file()
+    (tmp_path / name).write_text("this is a text\n" * 400)
+    assert reason_of(tmp_path / name) == "not audio"
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.ogg", "a.flac", "a.mp3"])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_truncated_file_is_refused_and_never_shortened_in_silence(tmp_path, name, share):
+    noise = 0.1 * np.random.default_rng(0).standard_normal(3 * RATE_HZ)
+    sound_file().write(tmp_path / name, noise, RATE_HZ)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: round(share * len(content))])
+    assert reason_of(tmp_path / name) in {"cut off", "corrupt"}
+
+
+def test_a_wav_without_its_last_samples_is_refused_without_soundfile_too(tmp_path, no_soundfile):
+    wav.write(tmp_path / "a.wav", tone(), RATE_HZ)
+    content = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(content[: len(content) // 2])
+    assert reason_of(tmp_path / "a.wav") == "cut off"
+
+
+def test_empty_files_missing_files_and_folders(tmp_path):
+    (tmp_path / "a.wav").touch()
+    assert reason_of(tmp_path / "a.wav") == "empty"
+    wav.write(tmp_path / "b.wav", np.zeros(0, np.float32), RATE_HZ)
+    assert reason_of(tmp_path / "b.wav") == "empty"
+    assert reason_of(tmp_path / "c.wav") == "missing"
+    assert reason_of(tmp_path) == "not audio"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_samples_that_are_no_numbers_are_refused(tmp_path, bad):
+    values = tone()
+    values[6000] = bad
+    sound_file().write(tmp_path / "a.wav", values, RATE_HZ, subtype="FLOAT")
+    assert reason_of(tmp_path / "a.wav") == "nan"
+    blocks, _ = decode.blocks(tmp_path / "a.wav", block_s=0.1)
+    assert len(next(blocks)) == 1600  # the header is sound; the error comes with its block
+    with pytest.raises(AudioFileError):
+        list(blocks)
+
+
+def test_without_soundfile_other_formats_name_the_package(tmp_path, no_soundfile):
+    (tmp_path / "a.flac").write_bytes(b"fLaC" + bytes(100))
+    with pytest.raises(AudioError, match=r'flac files need soundfile.*pip install "soundfile') as caught:
+        decode.read(tmp_path / "a.flac")
+    assert caught.value.exit_code == 2
+
+
+def test_without_soundfile_a_float_wav_names_the_package(tmp_path):
+    sound_file().write(tmp_path / "a.wav", tone(), RATE_HZ, subtype="FLOAT")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "soundfile", None)
+        with pytest.raises(AudioError, match="pip install"):
+            decode.read(tmp_path / "a.wav")
+
+
+def test_folders_are_searched_for_audio_in_order(tmp_path):
+    for name in ("b/2.WAV", "b/1.flac", "a.mp3", "b/notes.txt", "b/.hidden.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = decode.find_audio([tmp_path / "b" / "notes.txt", tmp_path])
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == [
+        "b/notes.txt",
+        "a.mp3",
+        "b/1.flac",
+        "b/2.WAV",
+    ]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(AudioError, match="holds no audio"):
+        decode.find_audio([tmp_path / "none"])
+    with pytest.raises(AudioFileError, match="does not exist"):
+        decode.find_audio([tmp_path / "gone.wav"])
+
+
+def test_a_written_wav_reads_back_to_the_sample(tmp_path):
+    values = np.array([0.0, 0.5, -1.0, 32767 / 32768], np.float32)
+    wav.write(tmp_path / "a.wav", values, 8000)
+    assert decode.read(tmp_path / "a.wav")[0].tolist() == values.tolist()
+    every = np.arange(-32768, 32768).astype(np.int16)
+    np.testing.assert_array_equal(wav.to_int16(wav.to_float(every)), every)

@@ -1,0 +1,43 @@
+"""Which variant is kept, and what is said about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from kwsembed.training.choice import CRITERION, choose_variant
+
+
+def validation(frozen, end_to_end, class_weighted, *, errors=(0.2, 0.2, 0.2)):
+    precisions = {"frozen": frozen, "end_to_end": end_to_end, "class_weighted": class_weighted}
+    return {
+        name: {"macro_average_precision": precision, "balanced_error": error}
+        for (name, precision), error in zip(precisions.items(), errors, strict=True)
+    }
+
+
+@pytest.mark.parametrize(("frozen", "end_to_end", "kept"), [(0.7, 0.8, "end_to_end"), (0.8, 0.7, "frozen")])
+def test_the_better_pretrained_variant_is_kept(frozen, end_to_end, kept):
+    choice = choose_variant(validation(frozen, end_to_end, 0.6))
+    assert choice.variant == kept
+    assert choice.criterion == CRITERION
+    assert "did better" not in choice.sentence
+
+
+def test_equal_precision_is_decided_by_the_balanced_error():
+    assert choose_variant(validation(0.8, 0.8, 0.6, errors=(0.1, 0.2, 0.3))).variant == "frozen"
+    assert choose_variant(validation(0.8, 0.8, 0.6, errors=(0.2, 0.1, 0.3))).variant == "end_to_end"
+    assert choose_variant(validation(0.8, 0.8, 0.6)).variant == "end_to_end"
+
+
+def test_the_sentence_names_every_number():
+    sentence = choose_variant(validation(0.712, 0.834, 0.655)).sentence
+    assert sentence.startswith("kept the end-to-end network: macro average precision 0.834")
+    assert "frozen 0.712" in sentence
+    assert "class_weighted 0.655" in sentence
+
+
+def test_the_words_say_when_pretraining_did_not_pay():
+    choice = choose_variant(validation(0.7, 0.8, 0.9))
+    assert choice.variant == "end_to_end"
+    assert "class weights without pretraining did better" in choice.sentence
+    assert "class_weighted 0.900" in choice.sentence

@@ -1,0 +1,116 @@
+"""The documents: their code runs and prints what they say, their links lead somewhere, their commands exist.
+
+`python tests/test_docs.py --update` renews the outputs that are printed in the pages.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import os
+import re
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "data_pipelines/README.md")]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
+
+RUNNABLE = re.compile(r"^```python runnable\n(?P<code>.*?)^```\n(?:\n```text\n.*?^```\n)?", re.M | re.S)
+OURS = re.compile("kwsembed|data_pipelines")
+DECIMALS = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def run_blocks(page: Path) -> list[str]:
+    """Runs the page's runnable blocks one after the other, in one namespace; returns what each printed."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    outputs = []
+    for block in RUNNABLE.finditer(page.read_text(encoding="utf-8")):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(block["code"], f"<{page.name}>", "exec"), names)
+        outputs.append(printed.getvalue())
+    return outputs
+
+
+def with_outputs(text: str, outputs: list[str]) -> str:
+    """The page with each runnable block followed by what it printed."""
+    left = iter(outputs)
+
+    def renewed(block: re.Match[str]) -> str:
+        output = next(left)
+        return f"```python runnable\n{block['code']}```\n" + (f"\n```text\n{output}```\n" if output else "")
+
+    return RUNNABLE.sub(renewed, text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if RUNNABLE.search(page.read_text(encoding="utf-8"))], ids=name_of
+)
+def test_a_page_prints_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorflow")
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    now = with_outputs(text, run_blocks(page))
+    # Words and whole numbers (shapes, counts, samples) must agree; the decimals of a trained network differ
+    # between versions of TensorFlow.
+    hint = "renew the page with: python tests/test_docs.py --update"
+    assert DECIMALS.sub("#", now).split() == DECIMALS.sub("#", text).split(), hint
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_files(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", prose)
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_are_understood(page: Path) -> None:
+    from kwsembed.cli.main import build_parser
+
+    for line in re.findall(r"^(?:\$ )?(kwsembed [a-z].*)$", page.read_text(encoding="utf-8"), re.M):
+        arguments = shlex.split(line, comments=True)[1:]
+        stop = next((at for at, word in enumerate(arguments) if word in (">", "|", "&&")), len(arguments))
+        build_parser().parse_args(arguments[:stop])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_names_in_python_blocks_exist(page: Path) -> None:
+    pytest.importorskip("tensorflow")
+    for block in re.findall(r"^```python.*?\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module and OURS.match(node.module):
+                exec(compile(ast.Module([node], []), page.name, "exec"), {})
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    records = sorted((ROOT / "docs/decisions").glob("*.md"))
+    assert [record.name for record in records if f"decisions/{record.name}" not in index] == []
+
+
+def update() -> None:
+    """Runs every page and writes what its blocks print into it."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        if RUNNABLE.search(text):
+            with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+                page.write_text(with_outputs(text, run_blocks(page)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--update"]:
+        sys.exit("usage: python tests/test_docs.py --update")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    update()

@@ -1,0 +1,156 @@
+"""Judging a bundle on files: labelled clips, and long recordings with annotations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from toy_store import RATE_HZ, noise, tone_in_noise
+
+pytest.importorskip("tensorflow")
+
+from kwsembed.audio import wav
+from kwsembed.bundle import Bundle
+from kwsembed.errors import DataError
+from kwsembed.evaluation.evaluate import evaluate_clips, evaluate_recordings
+
+BACKGROUNDS = ("hiss", "quiet")
+
+
+@pytest.fixture(scope="module")
+def bundle(tone_bundle):
+    return Bundle.load(tone_bundle)
+
+
+def recording(*tones, duration_s=12.0, seed=0):
+    """Faint noise with tones of `(hz, onset_s, offset_s)`."""
+    random = np.random.default_rng(seed)
+    waveform = noise(duration_s, random=random, amplitude=0.003)
+    for hz, onset_s, offset_s in tones:
+        waveform += tone_in_noise(
+            hz, duration_s=duration_s, onset_s=onset_s, offset_s=offset_s, random=random
+        )
+    return waveform
+
+
+def write(path, waveform):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    wav.write(path, waveform.astype(np.float32), RATE_HZ)
+
+
+# ---- clips
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Two clips of each label, one file that is no audio, and a tone among the noise."""
+    root = tmp_path_factory.mktemp("clips")
+    random = np.random.default_rng(0)
+    for number in range(2):
+        for label, hz in (("tone_1k", 1000), ("tone_3k", 3000)):
+            tone = tone_in_noise(hz, duration_s=2.0, onset_s=0.2, offset_s=1.6, random=random)
+            write(root / label / f"{number}.wav", tone)
+        for label in BACKGROUNDS:
+            write(root / label / f"{number}.wav", noise(2.0, random=random))
+    write(
+        root / "quiet" / "wrong.wav",
+        tone_in_noise(1000, duration_s=2.0, onset_s=0.2, offset_s=1.6, random=random),
+    )
+    (root / "hiss" / "broken.wav").write_text("no audio")
+    return root
+
+
+def test_clips_are_classified_and_compared(bundle, clips):
+    shown = []
+    found = evaluate_clips(
+        bundle, clips, background=BACKGROUNDS, progress=lambda done, total: shown.append((done, total))
+    )
+    assert found["clips"] == 9
+    assert found["per_class"]["tone_3k"]["error"] == 0.0
+    assert found["per_class"]["quiet"]["error"] == pytest.approx(1 / 3)  # the tone among the noise
+    assert found["confusion"][3][0] == 1
+    assert found["per_class"]["tone_3k"]["average_precision"] == 1.0
+    ((skipped),) = found["skipped"]
+    assert skipped["name"] == "hiss/broken.wav"
+    assert skipped["reason"]
+    assert shown[-1] == (10, 10)
+
+
+def test_a_label_that_the_bundle_does_not_know_is_refused(bundle, clips, tmp_path):
+    for label in ("tone_1k", "noise", "meow"):
+        write(tmp_path / label / "0.wav", np.zeros(100) + 0.1)
+    with pytest.raises(
+        DataError, match=r"does not know.*Expected tone_1k, tone_3k, hiss, quiet\. Received: meow, noise"
+    ):
+        evaluate_clips(bundle, tmp_path)
+
+
+def test_no_usable_clip_is_an_error(bundle, tmp_path):
+    for label in ("tone_1k", "hiss"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "0.wav").write_text("no audio")
+    with pytest.raises(DataError, match=r"no usable clip to evaluate.*Received: 2 skipped"):
+        evaluate_clips(bundle, tmp_path, background=["hiss"])
+
+
+# ---- recordings
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """Two events of 1 kHz and one of 3 kHz in one recording, nothing in another, no audio in a third."""
+    write(tmp_path / "audio" / "street.wav", recording((1000, 2.0, 3.0), (3000, 5.0, 6.0), (1000, 8.0, 9.0)))
+    write(tmp_path / "audio" / "park.wav", recording(seed=1))
+    (tmp_path / "audio" / "broken.wav").write_text("no audio")
+    return tmp_path
+
+
+def annotated(folder, *rows):
+    path = folder / "truth.tsv"
+    path.write_text("filename\tonset\toffset\tevent_label\n" + "".join(row + "\n" for row in rows))
+    return path
+
+
+def test_recordings_are_compared_with_their_annotations(bundle, recordings):
+    truth = annotated(
+        recordings,
+        "street.wav\t2.0\t3.0\ttone_1k",
+        "street.wav\t5.0\t6.0\ttone_3k",
+        "park.wav\t4.0\t5.0\ttone_3k",  # is not there: a miss
+    )  # and the 1 kHz at 8 s is not annotated: a false alarm
+    found = evaluate_recordings(bundle, recordings / "audio", truth)
+    assert found["recordings"] == 2
+    assert found["hours"] == pytest.approx(24 / 3600)
+    assert [entry["name"] for entry in found["skipped"]] == ["broken.wav"]
+    low, high = found["per_class"]["tone_1k"], found["per_class"]["tone_3k"]
+    assert (low["events"], low["misses"], low["false_alarms"]) == (1, 0, 1)
+    assert (low["precision"], low["f1"], low["miss_rate"]) == (0.5, pytest.approx(2 / 3), 0.0)
+    assert low["false_alarms_per_hour"] == pytest.approx(150)
+    assert low["false_alarms_per_hour_upper"] == pytest.approx(4.744 * 150, rel=1e-3)  # one alarm, at 95 %
+    assert (high["events"], high["misses"], high["false_alarms"]) == (2, 1, 0)
+    assert (high["precision"], high["f1"], high["miss_rate"]) == (1.0, pytest.approx(2 / 3), 0.5)
+
+
+def test_without_events_rates_are_undefined_not_zero(bundle, recordings):
+    (recordings / "audio" / "street.wav").unlink()
+    found = evaluate_recordings(bundle, recordings / "audio", annotated(recordings))["per_class"]["tone_1k"]
+    assert (found["miss_rate"], found["precision"], found["f1"]) == (None, None, None)
+    assert found["false_alarms_per_hour"] == 0.0
+    assert found["false_alarms_per_hour_upper"] > 0
+
+
+def test_annotated_recordings_must_be_there(bundle, recordings):
+    with pytest.raises(DataError, match=r"missing.*lost\.wav"):
+        evaluate_recordings(bundle, recordings / "audio", annotated(recordings, "lost.wav\t1\t2\ttone_1k"))
+
+
+def test_recordings_of_one_name_are_refused(bundle, recordings):
+    write(recordings / "audio" / "second" / "park.wav", recording(seed=2))
+    with pytest.raises(DataError, match="share a file name"):
+        evaluate_recordings(bundle, recordings / "audio", annotated(recordings))
+
+
+def test_no_usable_recording_is_an_error(bundle, recordings):
+    for name in ("street.wav", "park.wav"):
+        (recordings / "audio" / name).unlink()
+    with pytest.raises(DataError, match="no usable recording"):
+        evaluate_recordings(bundle, recordings / "audio", annotated(recordings))

@@ -1,0 +1,119 @@
+"""The report's conclusions follow from the numbers, whichever way those point."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from toy_run import edit_metrics, write_toy_run
+
+from kwsembed.report.detection_findings import chance_of_at_least, hours_to_certify
+from kwsembed.report.findings import findings, headline
+from kwsembed.report.run_record import read_run
+
+
+def said(run, tone=None):
+    return "\n".join(f.text for f in findings(read_run(run)) if tone in (None, f.tone))
+
+
+@pytest.fixture(scope="module")
+def clear_gain(tmp_path_factory):
+    return write_toy_run(tmp_path_factory.mktemp("gain") / "RUN", strengths=(0.5, 2.0, 4.0), with_audio=False)
+
+
+@pytest.fixture(scope="module")
+def clear_loss(tmp_path_factory):
+    return write_toy_run(tmp_path_factory.mktemp("loss") / "RUN", strengths=(4.0, 0.2, 0.5), with_audio=False)
+
+
+def test_the_headline_counts_misses_and_false_alarms_together(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", false_alarms=2, hours=0.31, with_audio=False)
+
+    def fix(metrics):
+        for label, misses in (("dog", 3), ("siren", 6)):
+            metrics["chosen"]["int8"]["test"]["per_class"][label]["misses"] = misses
+
+    edit_metrics(run, fix)
+    assert (
+        headline(read_run(run)) == "Misses 9 of 60 test events (15 %), with 4 false alarms in 0.31 h of audio"
+    )
+
+
+def test_pretraining_that_helps_is_said_to_help(clear_gain):
+    assert "Pretraining helped: +" in said(clear_gain, "good")
+
+
+def test_pretraining_that_harms_is_said_to_harm(clear_loss):
+    assert "Pretraining made it worse: −" in said(clear_loss, "bad")
+    assert "By this figure alone another variant would have been kept" in said(clear_loss)
+
+
+def test_a_gain_within_chance_is_not_called_a_gain(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", strengths=(2.0, 2.0, 2.05), clips_per_label=6, with_audio=False)
+    assert "within what chance can do" in said(run, "caution")
+    assert "helped" not in said(run)
+
+
+def test_no_false_alarm_in_little_audio_proves_little(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", false_alarms=0, hours=0.31, with_audio=False)
+    assert "0 false alarms in 0.31 h of test audio proves only < 9.7 per hour" in said(run)
+    assert "not certified for any event class: that takes 6.0 h" in said(run)
+
+
+def test_enough_silence_certifies_the_target(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", false_alarms=0, hours=7.0, with_audio=False)
+    assert "certified for every event class" in said(run, "good")
+    assert "proves only < 0.43 per hour" in said(run)
+
+
+def test_false_alarms_beyond_chance_are_told_from_bad_luck(tmp_path):
+    many = write_toy_run(tmp_path / "many" / "RUN", false_alarms=4, hours=2.0, with_audio=False)
+    few = write_toy_run(tmp_path / "few" / "RUN", false_alarms=2, hours=2.0, with_audio=False)
+    assert "dog and siren: more false alarms than the target allows, beyond chance" in said(many, "bad")
+    assert "beyond chance" not in said(few)
+    assert "dog 2 (1.0 per hour, proven only < 3.1)" in said(few)
+
+
+def test_quantisation_is_held_against_its_bound(tmp_path):
+    kept = write_toy_run(tmp_path / "kept" / "RUN", int8_noise=0.0, with_audio=False)
+    lost = write_toy_run(tmp_path / "lost" / "RUN", int8_noise=3.0, with_audio=False)
+    assert "int8 keeps all macro average precision" in said(kept, "good")
+    assert "more than the bound of 0.010, so the export counts as failed" in said(lost, "bad")
+
+
+def test_without_a_test_split_the_figures_are_called_too_good(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", splits=("validation",), with_audio=False)
+    assert "There is no test split" in said(run, "bad")
+    assert "validation events" in headline(read_run(run))
+
+
+def test_a_drop_from_validation_to_test_is_named(clear_gain, tmp_path):
+    run = write_toy_run(tmp_path / "RUN", with_audio=False)
+    edit_metrics(run, lambda m: m["chosen"]["int8"]["test"].update(macro_average_precision=0.5))
+    assert "falls from" in said(run)
+    assert "falls from" not in said(clear_gain)
+
+
+def test_classes_without_clips_and_with_few_are_named(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", clips_per_label=5, with_audio=False)
+    edit_metrics(run, lambda m: m["chosen"]["int8"]["test"]["per_class"]["siren"].update(clips=0))
+    assert "No test clip of siren" in said(run, "bad")
+    assert "uncertain figures: dog (5)" in said(run, "caution")
+
+
+def test_a_run_without_figures_still_has_a_headline(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", with_audio=False)
+
+    def forget(metrics):
+        metrics["chosen"] = {"variant": "frozen"}
+
+    edit_metrics(run, forget)
+    assert headline(read_run(run)) == "Trained, but not measured: there are no validation and no test clips"
+    assert "False alarms per hour are unknown" in said(run)
+
+
+def test_the_hours_that_certify_are_those_of_a_poisson_count():
+    assert math.exp(-0.5 * hours_to_certify(0.5)) == pytest.approx(0.05)
+    assert chance_of_at_least(0, 2.0) == 1.0
+    assert chance_of_at_least(1, 2.0) == pytest.approx(1 - math.exp(-2))
+    assert chance_of_at_least(2, 2.0) == pytest.approx(1 - 3 * math.exp(-2))

@@ -1,0 +1,211 @@
+"""Which windows a batch holds: classes as asked, events inside, and only seed and step decide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from toy_store import EVENT_COUNT, LABELS, classes_of, clip_of, store_of, tones
+
+pytest.importorskip("tensorflow", reason="the package of the clip store imports it")
+
+from kwsembed.data.sampling import WindowSchedule, class_probabilities
+from kwsembed.errors import ConfigError
+
+EVENT = np.arange(len(LABELS)) < EVENT_COUNT
+WINDOW = 1000
+
+
+def schedule_of(store, *, window_samples=WINDOW, batch_size=16, **settings):
+    return WindowSchedule(
+        store,
+        np.arange(len(store.clips)),
+        classes_of(store),
+        EVENT,
+        window_samples=window_samples,
+        batch_size=batch_size,
+        **settings,
+    )
+
+
+def silent_store(*clips):
+    """Clips of `(label, samples, segments)`; what they sound like does not matter here."""
+    return store_of(
+        (clip_of(label, number), np.zeros(samples), segments)
+        for number, (label, samples, segments) in enumerate(clips)
+    )
+
+
+def with_event(samples, segments):
+    """One event clip and the backgrounds that every data set has."""
+    return silent_store(("tone_1k", samples, segments), ("hiss", 5000, None), ("quiet", 5000, None))
+
+
+def drawn(schedule, label, *, steps=150):
+    """First samples of all windows of a label in many batches."""
+    draws = [schedule.draw(step) for step in range(steps)]
+    chosen = [draw.starts[draw.classes == LABELS.index(label)] for draw in draws]
+    return np.concatenate(chosen)
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(vars(one).values(), vars(other).values(), strict=True))
+
+
+# ---- how often each class is drawn
+
+
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        ("natural", [10 / 400, 30 / 400, 60 / 400, 300 / 400]),
+        ("square_root", np.sqrt([10, 30, 60, 300]) / np.sqrt([10, 30, 60, 300]).sum()),
+        ("balanced", [1 / 4, 1 / 4, 1 / 4, 1 / 4]),
+        ("oversampled", [300 / 960, 300 / 960, 60 / 960, 300 / 960]),  # events as many as the largest class
+        (
+            "undersampled:3",
+            [10 / 160, 30 / 160, 20 / 160, 100 / 160],
+        ),  # 40 event windows leave 120 of background
+        ("undersampled:0.5", [10 / 60, 30 / 60, 20 / 360, 100 / 360]),
+        (
+            "undersampled:100",
+            [10 / 400, 30 / 400, 60 / 400, 300 / 400],
+        ),  # there is no more background than there is
+    ],
+)
+def test_class_probabilities_on_paper(sampling, expected):
+    found = class_probabilities(np.array([10, 30, 60, 300]), EVENT, sampling=sampling)
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("sampling", ["natural", "balanced", "oversampled", "undersampled:2"])
+def test_a_class_without_windows_is_never_drawn(sampling):
+    found = class_probabilities(np.array([10, 0, 50, 0]), EVENT, sampling=sampling)
+    assert found[[1, 3]].tolist() == [0, 0]
+    assert found.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("sampling", ["fair", "", "undersampled", "undersampled:", "undersampled:many"])
+def test_unknown_samplings_are_refused(sampling):
+    with pytest.raises(ConfigError, match="undersampled:"):
+        class_probabilities(np.array([10, 30, 60, 300]), EVENT, sampling=sampling)
+
+
+@pytest.mark.parametrize("ratio", ["0", "-3", "nan", "inf"])
+def test_a_ratio_is_a_positive_number(ratio):
+    with pytest.raises(ConfigError, match="positive number"):
+        class_probabilities(np.array([10, 30, 60, 300]), EVENT, sampling=f"undersampled:{ratio}")
+
+
+@pytest.mark.parametrize("sampling", ["natural", "balanced", "undersampled:3"])
+def test_every_batch_keeps_the_proportions_to_the_last_example(sampling):
+    schedule = schedule_of(tones(events=2, backgrounds=9), batch_size=37, sampling=sampling)
+    for step in range(50):
+        counts = np.bincount(schedule.draw(step).classes, minlength=len(LABELS))
+        assert np.all(np.abs(counts - 37 * schedule.probabilities) < 1)
+
+
+def test_windows_of_an_event_are_those_of_its_sound():
+    # 2500 samples of sound make 2.5 windows, less than a window makes one; of background all of it counts.
+    store = silent_store(
+        ("tone_1k", 9000, [[0, 1500], [5000, 6000]]),
+        ("tone_3k", 9000, [[5, 10]]),
+        ("hiss", 9000, None),
+        ("quiet", 7, None),
+    )
+    assert schedule_of(store).windows_per_class.tolist() == [2.5, 1.0, 9.0, 1.0]
+
+
+def test_long_background_is_drawn_more_often_than_short():
+    store = silent_store(("tone_1k", 1000, None), ("hiss", 9000, None), ("hiss", 1000, None))
+    schedule = schedule_of(store, sampling="balanced")
+    items = np.concatenate([schedule.draw(step).items for step in range(200)])
+    assert np.mean(items[items > 0] == 1) == pytest.approx(0.9, abs=0.03)
+
+
+# ---- nothing but seed, stage and step
+
+
+def test_a_batch_does_not_depend_on_what_was_drawn_before():
+    first, second = schedule_of(tones(), seed=3), schedule_of(tones(), seed=3)
+    for step in range(20):
+        first.draw(step)
+    assert same(first.draw(20), second.draw(20))
+
+
+@pytest.mark.parametrize("other", [{"seed": 4}, {"stage": "pretrain"}])
+def test_seed_and_stage_draw_differently(other):
+    store, settings = tones(), {"seed": 3, "stage": "train"}
+    schedule = schedule_of(store, **settings)
+    assert not same(schedule.draw(0), schedule_of(store, **{**settings, **other}).draw(0))
+    assert not same(schedule.draw(0), schedule.draw(1))
+
+
+@pytest.mark.parametrize("seed", [0, 2**32 - 1])
+def test_any_seed_of_the_settings_will_do(seed):
+    draw = schedule_of(tones(), seed=seed).draw(10**9)
+    assert draw.seed.shape == (2,)
+    assert draw.seed.dtype == np.int64
+
+
+def test_classes_and_items_agree():
+    store = tones()
+    schedule = schedule_of(store)
+    for step in range(20):
+        draw = schedule.draw(step)
+        np.testing.assert_array_equal(classes_of(store)[schedule.clips[draw.items]], draw.classes)
+        assert not EVENT[classes_of(store)[draw.mix_items]].any()
+
+
+# ---- where a window lies
+
+
+@pytest.mark.parametrize("length", [1, 40, 700, 1000])
+def test_a_short_event_lies_inside_its_window(length):
+    onset, offset = 3000, 3000 + length
+    starts = drawn(schedule_of(with_event(8000, [[onset, offset]]), sampling="balanced"), "tone_1k")
+    inside = np.minimum(offset, starts + WINDOW) - np.maximum(onset, starts)
+    assert inside.min() >= 0.9 * length - 1
+    # and it lies at every place within
+    room = WINDOW - length
+    assert starts.min() <= offset - WINDOW + 0.1 * room
+    assert starts.max() >= onset - 0.1 * room
+
+
+def test_a_long_event_fills_three_quarters_of_its_window():
+    onset, offset = 2000, 6000
+    starts = drawn(schedule_of(with_event(8000, [[onset, offset]]), sampling="balanced"), "tone_1k")
+    inside = np.minimum(offset, starts + WINDOW) - np.maximum(onset, starts)
+    assert inside.min() >= 0.75 * WINDOW - 1
+    assert starts.min() < 2100
+    assert starts.max() > 4900
+
+
+def test_an_event_of_several_parts_is_found_in_all_of_them():
+    starts = drawn(schedule_of(with_event(9000, [[500, 900], [6000, 6800]]), sampling="balanced"), "tone_1k")
+    first = np.mean(starts < 3000)
+    assert first == pytest.approx(400 / 1200, abs=0.06)
+    assert not np.any((starts > 900) & (starts < 4900))
+
+
+def test_background_is_cut_anywhere():
+    starts = drawn(schedule_of(with_event(800, None), sampling="balanced"), "hiss")
+    assert 0 <= starts.min() < 100
+    assert 3900 < starts.max() <= 4000
+
+
+def test_background_shorter_than_the_window_moves_within_it():
+    store = silent_store(("tone_1k", 800, None), ("hiss", 300, None), ("quiet", 300, None))
+    schedule = schedule_of(store, sampling="balanced")
+    starts = drawn(schedule, "hiss")
+    assert -700 <= starts.min() < -650
+    assert -50 < starts.max() <= 0
+
+
+def test_an_anchor_is_the_middle_of_what_is_heard():
+    store = silent_store(
+        ("tone_1k", 8000, [[100, 200], [3000, 3600]]),  # its longest part is centred on 3300
+        ("tone_3k", 600, None),
+        ("hiss", 5000, None),
+        ("quiet", 400, None),
+    )
+    assert schedule_of(store).anchor_starts().tolist() == [2800, -200, 2000, -300]
