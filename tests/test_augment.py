@@ -10,7 +10,6 @@ tf = pytest.importorskip("tensorflow")
 from kwsembed.config import AugmentConfig
 from kwsembed.data.augment import (
     augment_waveforms,
-    change_speed,
     keep_span,
     mask_spectrogram,
     mix_background,
@@ -123,26 +122,6 @@ def tone(hz, samples, *, centre=0.0):
     return np.sin(2 * np.pi * hz * (np.arange(samples) - (samples - 1) / 2 - centre) / 16000).astype(
         np.float32
     )
-
-
-def test_no_change_of_speed_cuts_out_the_middle():
-    waveforms = noise(3, SAMPLES + 40)
-    found = change_speed(waveforms, SEED, samples=SAMPLES, largest_change=0.0).numpy()
-    np.testing.assert_array_equal(found, waveforms[:, 20:-20])
-
-
-def test_the_pitch_moves_with_the_speed_within_its_range():
-    given = SAMPLES + 2 * int(np.ceil(0.15 * SAMPLES / 2 + 1))
-    found = change_speed(
-        np.tile(tone(400, given), (200, 1)), SEED, samples=SAMPLES, largest_change=0.15
-    ).numpy()
-    spectrum = np.abs(np.fft.rfft(found * np.hanning(SAMPLES), 2**16, axis=1))
-    pitch_hz = spectrum.argmax(axis=1) * 16000 / 2**16
-    assert 400 / 1.15 - 2 <= pitch_hz.min() < 360
-    assert 445 < pitch_hz.max() <= 400 * 1.15 + 2
-    # The middle stays where it is, and each example is the tone at its own speed.
-    for example, hz in zip(found[:20], pitch_hz, strict=False):
-        np.testing.assert_allclose(example, tone(hz, SAMPLES), atol=0.08)
 
 
 # ---- a span of the window

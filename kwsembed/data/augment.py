@@ -70,35 +70,6 @@ def mix_background(
     return waveforms + tf.where(chosen, factor, 0.0) * backgrounds
 
 
-def change_speed(waveforms: tf.Tensor, seed: tf.Tensor, *, samples: int, largest_change: float) -> tf.Tensor:
-    """Plays each example faster or slower, which moves its pitch along: speed perturbation (Ko et al. 2015).
-
-    Samples between samples are interpolated linearly, which dulls the highest octave by a few dB now and
-    then: as a change of microphone would, so it is left in.
-
-    Args:
-        waveforms: `(batch, at least samples * (1 + largest_change))`.
-        seed: `(2,)` int64.
-        samples: Length of the result; it stays centred.
-        largest_change: The speed is drawn between `1 / (1 + largest_change)` and `1 + largest_change`, evenly
-            in its logarithm.
-
-    Returns:
-        `(batch, samples)`.
-    """
-    count, given = tf.shape(waveforms)[0], tf.shape(waveforms)[1]
-    exponent = tf.random.stateless_uniform((count, 1), seed, -1.0, 1.0)
-    speed = tf.pow(1.0 + largest_change, exponent)
-    from_centre = tf.range(samples, dtype=tf.float32) - (samples - 1) / 2
-    position = (tf.cast(given, tf.float32) - 1) / 2 + from_centre[tf.newaxis] * speed
-    position = tf.clip_by_value(position, 0.0, tf.cast(given - 2, tf.float32))
-    left = tf.cast(position, tf.int32)
-    fraction = position - tf.cast(left, tf.float32)
-    before = tf.gather(waveforms, left, batch_dims=1)
-    after = tf.gather(waveforms, left + 1, batch_dims=1)
-    return before + fraction * (after - before)
-
-
 def _power(waveforms: tf.Tensor) -> tf.Tensor:
     """Mean square over the nonzero samples, `(batch, 1)`."""
     energy = tf.reduce_sum(waveforms**2, axis=1, keepdims=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
 
 from kwsembed.config import AugmentConfig
-from kwsembed.data.augment import augment_waveforms, change_speed, mask_spectrogram, room_responses
+from kwsembed.data.augment import augment_waveforms, mask_spectrogram, room_responses
 from kwsembed.data.cache import ClipStore
 from kwsembed.data.log_mel import LogMel
 from kwsembed.data.sampling import WindowSchedule
+from kwsembed.data.speed import SpeedChange
 from kwsembed.frontend import FrontendConfig, log_mel
 
 _PCM_SCALE = 1.0 / 32768.0
@@ -61,15 +61,17 @@ def training_dataset(
         Dataset of `(log_mel, labels)`: `(batch, frames, mels)` float32, and a dict of `class` and `item`,
         each `(batch,)` int32.
     """
-    window_samples = schedule.window_samples
-    # A faster example needs more audio than a window holds.
-    cut_samples = window_samples + 2 * math.ceil(augment.speed_change * window_samples / 2 + 1)
-    lead = (cut_samples - window_samples) // 2
+    window_samples, batch = schedule.window_samples, schedule.batch_size
+    change_speed = SpeedChange(window_samples, largest_change=augment.speed_change)
+    lead = change_speed.lead
 
     def cut(step: np.int64) -> tuple[np.ndarray, ...]:
         draw = schedule.draw(int(step))
+        cuts = read_windows(
+            store, schedule.clips[draw.items], draw.starts - lead, window_samples + 2 * lead
+        )
         return (
-            read_windows(store, schedule.clips[draw.items], draw.starts - lead, cut_samples),
+            change_speed(cuts, draw.speeds),
             read_windows(store, schedule.clips[draw.mix_items], draw.mix_starts, window_samples),
             draw.classes.astype(np.int32),
             draw.items.astype(np.int32),
@@ -82,18 +84,14 @@ def training_dataset(
         )
     )
     to_log_mel = LogMel(frontend)
-    batch = schedule.batch_size
 
     def features(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        pcm, mix, classes, items, augment_seed = tf.numpy_function(
-            cut, [step], (tf.int16, tf.int16, tf.int32, tf.int32, tf.int64)
+        played, mix, classes, items, augment_seed = tf.numpy_function(
+            cut, [step], (tf.float32, tf.int16, tf.int32, tf.int32, tf.int64)
         )
-        waveforms = tf.cast(tf.ensure_shape(pcm, (batch, cut_samples)), tf.float32) * _PCM_SCALE
+        waveforms = tf.ensure_shape(played, (batch, window_samples)) * _PCM_SCALE
         backgrounds = tf.cast(tf.ensure_shape(mix, (batch, window_samples)), tf.float32) * _PCM_SCALE
-        seeds = tf.random.experimental.stateless_split(tf.ensure_shape(augment_seed, (2,)), 3)
-        waveforms = change_speed(
-            waveforms, seeds[2], samples=window_samples, largest_change=augment.speed_change
-        )
+        seeds = tf.random.experimental.stateless_split(tf.ensure_shape(augment_seed, (2,)), 2)
         waveforms = augment_waveforms(waveforms, backgrounds, rooms, seeds[0], config=augment)
         log_mels = mask_spectrogram(to_log_mel(waveforms), seeds[1], config=augment)
         labels = {"class": tf.ensure_shape(classes, (batch,)), "item": tf.ensure_shape(items, (batch,))}

@@ -23,6 +23,7 @@ class Draw:
         starts: `(batch,)` first sample of the window within its clip; may be negative or reach past the end.
         mix_items: `(batch,)` background item to mix in.
         mix_starts: `(batch,)` first sample of the window of that background.
+        speeds: `(batch,)` in [0, 1), see `kwsembed.data.speed.SpeedChange`.
         seed: Two int64 for the random numbers of augmentation.
     """
 
@@ -31,6 +32,7 @@ class Draw:
     starts: np.ndarray
     mix_items: np.ndarray
     mix_starts: np.ndarray
+    speeds: np.ndarray
     seed: np.ndarray
 
 
@@ -160,6 +162,7 @@ class WindowSchedule:
             starts=np.array([self._start(item, random) for item in items]),
             mix_items=mix_items,
             mix_starts=np.array([self._anywhere(item, random) for item in mix_items]),
+            speeds=random.random(self.batch_size),
             seed=random.integers(0, 2**62, size=2, dtype=np.int64),
         )
 

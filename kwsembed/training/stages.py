@@ -14,6 +14,7 @@ from kwsembed.config import TrainConfig
 from kwsembed.data.pipeline import training_dataset
 from kwsembed.data.sampling import WindowSchedule
 from kwsembed.models import build_classifier, build_embedder
+from kwsembed.models.fused_normalization import for_training
 from kwsembed.pretraining import OBJECTIVES, EmbeddingPretrainer, RefreshObjective
 from kwsembed.progress import Progress
 from kwsembed.training.data import TrainingData
@@ -84,7 +85,7 @@ class Stages:
         schedule = self._schedule_of(PRETRAIN, self._config.pretrain_sampling)
 
         def train() -> tuple[keras.Model, list[dict[str, float]]]:
-            embedder = self.embedder()
+            embedder = for_training(self.embedder())
             objective = OBJECTIVES[self._config.pretrain](
                 self._config, self._data.classes_of("train"), len(self._data.labels)
             )
@@ -127,7 +128,7 @@ class Stages:
         settings = self._config.schedule
         return self._classify(
             END_TO_END,
-            lambda: self._classifier_on(self.pretrained()),
+            lambda: self._classifier_on(for_training(self.pretrained())),
             settings.finetune_epochs,
             settings.finetune_learning_rate,
         )
@@ -137,7 +138,7 @@ class Stages:
         settings = self._config.schedule
         return self._classify(
             CLASS_WEIGHTED,
-            lambda: self._classifier_on(self.embedder()),
+            lambda: self._classifier_on(for_training(self.embedder())),
             settings.scratch_epochs,
             settings.pretrain_learning_rate,
         )
