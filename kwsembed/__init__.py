@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 _DEVICE_NAMES = {
     "Bundle": "kwsembed.bundle",
     "Classifier": "kwsembed.runtime",
-    "Detection": "kwsembed.events",
+    "Detection": "kwsembed.detection.events",
     "Detector": "kwsembed.runtime",
     "FrontendConfig": "kwsembed.frontend",
     "KwsembedError": "kwsembed.errors",
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from kwsembed.bundle import Bundle as Bundle
     from kwsembed.config import TrainConfig as TrainConfig
     from kwsembed.demo.guided import run_demo as run_demo
+    from kwsembed.detection.events import Detection as Detection
     from kwsembed.errors import KwsembedError as KwsembedError
     from kwsembed.evaluation.evaluate import evaluate_clips as evaluate_clips
     from kwsembed.evaluation.evaluate import evaluate_recordings as evaluate_recordings
-    from kwsembed.events import Detection as Detection
     from kwsembed.frontend import FrontendConfig as FrontendConfig
     from kwsembed.frontend import log_mel as log_mel
     from kwsembed.manifest import Manifest as Manifest

@@ -27,10 +27,10 @@ from kwsembed.bundle_files import (
     read_description,
     sha256_of,
 )
+from kwsembed.detection.operating import OperatingPoint
+from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.errors import BundleError, KwsembedError
 from kwsembed.frontend.config import FrontendConfig
-from kwsembed.operating import OperatingPoint
-from kwsembed.post_processing import PostProcessing
 
 
 @dataclass(frozen=True)

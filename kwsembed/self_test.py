@@ -10,7 +10,7 @@ import numpy as np
 
 from kwsembed.audio.resample import resample
 from kwsembed.bundle import Bundle
-from kwsembed.events import Detection, EventDetector, PostProcessing
+from kwsembed.detection.events import Detection, EventDetector, PostProcessing
 from kwsembed.frontend import FrontendConfig, log_mel
 from kwsembed.runtime import Classifier
 

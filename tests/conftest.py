@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from kwsembed.bundle import write_bundle
+from kwsembed.detection.operating import OperatingPoint
+from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.frontend.config import FrontendConfig
-from kwsembed.operating import OperatingPoint
-from kwsembed.post_processing import PostProcessing
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="the package of evaluation imports it")
 
+from kwsembed.detection.replay import Event
 from kwsembed.errors import DataError
 from kwsembed.evaluation.annotations import read_annotations
-from kwsembed.replay import Event
 
 HEADER = "filename\tonset\toffset\tevent_label\n"
 

@@ -9,10 +9,10 @@ import pytest
 
 from kwsembed.bundle import Bundle, write_bundle
 from kwsembed.bundle_files import own_sha256
+from kwsembed.detection.operating import OperatingPoint
+from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.errors import BundleError
 from kwsembed.frontend.config import FrontendConfig
-from kwsembed.operating import OperatingPoint
-from kwsembed.post_processing import PostProcessing
 
 MODEL = b"\x1c\x00\x00\x00TFL3" + bytes(100)
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "data_pipelines/README.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 
-# `varies` marks a block whose output has as many words as a network, trained on this very machine, makes of it.
+# `varies` marks a block whose output has as many words as a network, trained on this machine, makes of it.
 RUNNABLE = re.compile(
     r"^```python runnable(?P<varies> varies)?\n(?P<code>.*?)^```\n(?:\n```text\n.*?^```\n)?", re.M | re.S
 )

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
+from kwsembed.detection.events import Detection, EventDetector, PostProcessing, find_runs, smooth
 from kwsembed.errors import ConfigError
-from kwsembed.events import Detection, EventDetector, PostProcessing, find_runs, smooth
 
 PLAIN = PostProcessing(hop_s=0.5, smoothing_windows=1, min_consecutive=1, refractory_s=0.0)
 

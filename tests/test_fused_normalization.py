@@ -1,4 +1,4 @@
-"""Fused batch normalisation: Keras' numbers, faster; and networks that never notice which one trained them."""
+"""Fused batch normalisation: Keras' numbers, faster; and networks that never notice which trained them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
-import keras  # noqa: E402
+import keras
 
-from kwsembed.models import build_classifier, build_embedder  # noqa: E402
-from kwsembed.models.fused_normalization import FusedBatchNormalization, for_training  # noqa: E402
+from kwsembed.models import build_classifier, build_embedder
+from kwsembed.models.fused_normalization import FusedBatchNormalization, for_training
 
 
 @pytest.mark.parametrize("shape", [(6, 5, 4, 3), (6, 5, 3)])

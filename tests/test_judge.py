@@ -10,10 +10,10 @@ tf = pytest.importorskip("tensorflow")
 
 import keras
 
+from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.evaluation import network_scorer, score_clips
 from kwsembed.evaluation.judge import SplitAudio, judge
 from kwsembed.frontend import FrontendConfig, log_mel
-from kwsembed.post_processing import PostProcessing
 
 POST = PostProcessing()
 NO_BIAS = np.zeros(len(LABELS))

@@ -7,9 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from kwsembed.errors import ConfigError, DataError
-from kwsembed.events import Detection, EventDetector, PostProcessing
-from kwsembed.operating import (
+from kwsembed.detection.events import Detection, EventDetector, PostProcessing
+from kwsembed.detection.operating import (
     Event,
     LabelReplay,
     OperatingPoint,
@@ -20,6 +19,7 @@ from kwsembed.operating import (
     measure,
     operating_curve,
 )
+from kwsembed.errors import ConfigError, DataError
 
 PLAIN = PostProcessing(hop_s=0.5, smoothing_windows=1, refractory_s=0.0)
 

@@ -11,8 +11,8 @@ import pytest
 
 from kwsembed.bundle import Bundle
 from kwsembed.clip_scores import clip_windows, pool_clip
+from kwsembed.detection.events import EventDetector
 from kwsembed.errors import AudioError, BundleError, ConfigError, MissingDependencyError
-from kwsembed.events import EventDetector
 from kwsembed.runtime import Classifier, Detector, load_interpreter
 from kwsembed.runtime.interpreter import RUNTIMES, runtime_status
 from kwsembed.runtime.windows import WindowBuffer

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from kwsembed.audio import wav
+from kwsembed.detection.operating import false_alarm_upper_bound
 from kwsembed.evaluation.clip_metrics import clip_metrics
-from kwsembed.operating import false_alarm_upper_bound
 
 VARIANTS = ("class_weighted", "frozen", "end_to_end")
 

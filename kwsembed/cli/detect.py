@@ -22,8 +22,8 @@ from kwsembed.cli.audio_files import (
     progress_beside_output,
     table_output,
 )
+from kwsembed.detection.events import Detection
 from kwsembed.errors import AudioError, UserError
-from kwsembed.events import Detection
 from kwsembed.runtime import Detector
 
 COLUMNS = ("filename", "onset", "offset", "event_label", "score")

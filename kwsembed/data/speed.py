@@ -20,8 +20,8 @@ class SpeedChange:
 
     Args:
         samples: Length of the result.
-        largest_change: Speeds lie between `1 / (1 + largest_change)` and `1 + largest_change`, evenly in their
-            logarithm; 0 leaves windows as they are.
+        largest_change: Speeds lie between `1 / (1 + largest_change)` and `1 + largest_change`, evenly in
+            their logarithm; 0 leaves windows as they are.
 
     Attributes:
         lead: Samples that must be cut before and after a window: a faster one needs more audio.

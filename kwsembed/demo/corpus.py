@@ -8,7 +8,7 @@ import numpy as np
 
 from kwsembed.audio import wav
 from kwsembed.demo.sounds import EVENTS, background
-from kwsembed.replay import Event
+from kwsembed.detection.replay import Event
 
 _SAMPLE_RATE_HZ = 16000
 _CLIPS_PER_EVENT = 24

@@ -9,9 +9,9 @@ from pathlib import Path
 from kwsembed.bundle import Bundle
 from kwsembed.config import ScheduleConfig, TrainConfig
 from kwsembed.demo.corpus import write_corpus, write_stream
+from kwsembed.detection.events import Detection
+from kwsembed.detection.replay import Event, match_events
 from kwsembed.evaluation.evaluate import detect_file
-from kwsembed.events import Detection
-from kwsembed.replay import Event, match_events
 from kwsembed.training.train import TrainResult, train
 
 # Enough for sounds as plain as these; real ones get the defaults of TrainConfig.

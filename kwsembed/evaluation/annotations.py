@@ -7,8 +7,8 @@ import math
 import os
 from pathlib import PurePosixPath
 
+from kwsembed.detection.replay import Event
 from kwsembed.errors import DataError
-from kwsembed.replay import Event
 
 
 def read_annotations(path: str | os.PathLike[str]) -> dict[str, list[Event]]:

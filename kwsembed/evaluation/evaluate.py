@@ -10,14 +10,14 @@ import numpy as np
 
 from kwsembed.audio import decode
 from kwsembed.bundle import Bundle
+from kwsembed.detection.events import Detection
+from kwsembed.detection.false_alarm_bound import false_alarm_upper_bound
+from kwsembed.detection.replay import Event, match_events
 from kwsembed.errors import AudioError, DataError
 from kwsembed.evaluation.annotations import read_annotations
 from kwsembed.evaluation.clip_metrics import clip_metrics
-from kwsembed.events import Detection
-from kwsembed.false_alarm_bound import false_alarm_upper_bound
 from kwsembed.manifest import read_manifest
 from kwsembed.progress import Progress, silent
-from kwsembed.replay import Event, match_events
 from kwsembed.runtime import Classifier, Detector
 
 

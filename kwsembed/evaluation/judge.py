@@ -10,14 +10,14 @@ import numpy as np
 
 from kwsembed.clip_scores import clip_evidence, probabilities_of
 from kwsembed.data.cache import ClipStore
+from kwsembed.detection.operating import OperatingPoint, choose_threshold, measure, operating_curve
+from kwsembed.detection.post_processing import PostProcessing
+from kwsembed.detection.replay import LabelReplay, ScoredStream
 from kwsembed.evaluation.calibration import fit_bias
 from kwsembed.evaluation.clip_metrics import clip_metrics
 from kwsembed.evaluation.scoring import Scorer, score_clips
 from kwsembed.evaluation.streams import Stream, background_streams, event_streams
-from kwsembed.operating import OperatingPoint, choose_threshold, measure, operating_curve
-from kwsembed.post_processing import PostProcessing
 from kwsembed.progress import Progress, silent
-from kwsembed.replay import LabelReplay, ScoredStream
 
 
 @dataclass(frozen=True)

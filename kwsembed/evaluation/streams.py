@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kwsembed.data.cache import ClipStore
+from kwsembed.detection.replay import Event, ScoredStream
 from kwsembed.evaluation.scoring import Scorer
-from kwsembed.replay import Event, ScoredStream
 
 # Long enough to make joins rare against the audio, short enough to bound memory.
 _STREAM_S = 300.0

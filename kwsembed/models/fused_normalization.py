@@ -1,4 +1,4 @@
-"""Batch normalisation for training on a CPU: TensorFlow's fused kernel in place of Keras' chain of small ones."""
+"""Batch normalisation for training on a CPU: one fused kernel in place of Keras' chain of small ones."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import tensorflow as tf
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation over the last axis, in one kernel while training.
 
-    The numbers are those of `keras.layers.BatchNormalization`, whose variables it has; the forward and backward
-    pass of a small network take about two thirds of the time. Only ever trained, never saved: a saved network
-    has Keras' own layers, so that it loads without our code.
+    The numbers are those of `keras.layers.BatchNormalization`, whose variables it has; the forward and
+    backward pass of a small network take about two thirds of the time. Only ever trained, never saved: a
+    saved network has Keras' own layers, so that it loads without our code.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> tf.Tensor:

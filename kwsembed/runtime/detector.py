@@ -8,8 +8,8 @@ import numpy as np
 
 from kwsembed.audio.resample import Resampler
 from kwsembed.bundle import Bundle
+from kwsembed.detection.events import Detection, EventDetector
 from kwsembed.errors import AudioError, ConfigError
-from kwsembed.events import Detection, EventDetector
 from kwsembed.runtime.classifier import Classifier
 from kwsembed.runtime.windows import WindowBuffer
 

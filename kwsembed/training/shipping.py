@@ -12,10 +12,10 @@ import keras
 import numpy as np
 
 from kwsembed.bundle import Bundle, write_bundle
+from kwsembed.detection.operating import OperatingPoint
+from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.evaluation.judge import Judgement, judge
 from kwsembed.evaluation.scoring import bundle_scorer
-from kwsembed.operating import OperatingPoint
-from kwsembed.post_processing import PostProcessing
 from kwsembed.runtime import Classifier
 from kwsembed.runtime.interpreter import RUNTIMES, runtime_status
 from kwsembed.tflite import export_model

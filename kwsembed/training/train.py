@@ -16,10 +16,10 @@ import tensorflow as tf
 from kwsembed import atomic
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import build_cache, default_cache_dir
+from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.evaluation.judge import Judgement, judge
 from kwsembed.evaluation.scoring import network_scorer
 from kwsembed.manifest import Manifest, assign_splits, read_manifest
-from kwsembed.post_processing import PostProcessing
 from kwsembed.progress import Progress, ProgressLine
 from kwsembed.report import write_report
 from kwsembed.training import details, outcome, shipping

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kwsembed.detection.post_processing import PostProcessing, moving_average, smooth
 from kwsembed.errors import ConfigError
-from kwsembed.post_processing import PostProcessing, moving_average, smooth
 
 __all__ = ["Detection", "EventDetector", "PostProcessing", "find_runs", "smooth"]
 

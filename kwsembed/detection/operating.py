@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from kwsembed.detection.false_alarm_bound import false_alarm_upper_bound
+from kwsembed.detection.replay import Event, LabelReplay, Matches, ScoredStream, match_events
 from kwsembed.errors import ConfigError, DataError
-from kwsembed.false_alarm_bound import false_alarm_upper_bound
-from kwsembed.replay import Event, LabelReplay, Matches, ScoredStream, match_events
 
 __all__ = [
     "Event",
@@ -124,7 +124,7 @@ def choose_threshold(replay: LabelReplay, *, target_false_alarms_per_hour: float
         DataError: If there is no negative audio: nothing could be said about false alarms.
 
     Example:
-        >>> from kwsembed.events import PostProcessing
+        >>> from kwsembed.detection.events import PostProcessing
         >>> negative = ScoredStream(np.array([[0.1], [0.2], [0.1]]), duration_s=1.5)
         >>> positive = ScoredStream(np.array([[0.1], [0.8], [0.1]]), 1.5, (Event("dog", 0.5, 1.0),))
         >>> post = PostProcessing(smoothing_windows=1)

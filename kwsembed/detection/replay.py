@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kwsembed.detection.events import Detection, find_runs
+from kwsembed.detection.post_processing import PostProcessing, smooth
 from kwsembed.errors import ConfigError
-from kwsembed.events import Detection, find_runs
-from kwsembed.post_processing import PostProcessing, smooth
 
 
 @dataclass(frozen=True)
