@@ -11,10 +11,9 @@ from typing import Any
 
 from kwsembed.errors import ConfigError
 from kwsembed.frontend.config import FrontendConfig
+from kwsembed.methods import PRETRAININGS, REBALANCINGS, parse_method
 
 BACKBONES = ("ds_cnn", "bc_resnet", "lstm")
-PRETRAININGS = ("clustering", "siamese")
-REBALANCINGS = ("class_weight", "oversample", "undersample:RATIO", "none")
 SAMPLINGS = ("natural", "square_root", "balanced", "oversampled", "undersampled:RATIO")
 
 
@@ -189,9 +188,10 @@ class TrainConfig:
         width: Factor on the number of channels.
         embedding_size: Dimensions of the embedding.
         window_s: Length of the window that the model sees, in seconds.
-        pretrain: Pretraining method: clustering or siamese.
+        pretrain: Pretraining method and its options (see `kwsembed.methods.PRETRAININGS`).
         pretrain_sampling: How pretraining draws classes (see `class_probabilities`).
-        rebalance: Remedy for imbalance in the heads: class_weight, oversample, undersample:RATIO or none.
+        rebalance: Remedy for imbalance of the frozen and the end-to-end variant, and its options (see
+            `kwsembed.methods.REBALANCINGS`); the yardstick has class weights whatever is asked for here.
         target_false_alarms_per_hour: What the thresholds aim at, per event label.
         int8_loss_bound: Loss of macro average precision by quantisation that still counts as none.
         seed: Seed of everything random.
@@ -214,9 +214,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _require_named(self, "backbone", BACKBONES)
-        _require_named(self, "pretrain", PRETRAININGS)
+        parse_method(self.pretrain, PRETRAININGS, kind="pretrain")
         _require_named(self, "pretrain_sampling", SAMPLINGS)
-        _require_named(self, "rebalance", REBALANCINGS)
+        parse_method(self.rebalance, REBALANCINGS, kind="rebalance")
         _require_positive(self, "width", "embedding_size", "window_s", "target_false_alarms_per_hour")
         _require_not_negative(self, "int8_loss_bound")
         _require(

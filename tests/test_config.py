@@ -110,7 +110,6 @@ def test_a_value_of_the_wrong_kind_is_named(values, name):
         {"pretrain": "supcon"},
         {"pretrain_sampling": "fair"},
         {"rebalance": "smote"},
-        {"rebalance": "undersample"},
         {"rebalance": "undersample:RATIO"},
         {"rebalance": "undersample:0"},
         {"rebalance": "undersample:inf"},
@@ -149,15 +148,15 @@ def test_a_window_lasts_at_least_a_frame():
 
 def test_names_of_the_settings_are_those_of_the_code():
     pytest.importorskip("tensorflow", reason="the networks need it")
-    from kwsembed import config
+    from kwsembed import config, methods
     from kwsembed.models import BACKBONES
     from kwsembed.pretraining import OBJECTIVES
     from kwsembed.training.rebalancing import rebalancing
 
     assert tuple(BACKBONES) == config.BACKBONES
-    assert tuple(OBJECTIVES) == config.PRETRAININGS
-    for method in config.REBALANCINGS:
-        rebalancing(method.replace("RATIO", "3"))
+    assert tuple(OBJECTIVES) == tuple(methods.PRETRAININGS)
+    for method in methods.REBALANCINGS:
+        rebalancing(method)
 
 
 def test_numbers_of_the_wrong_range_read_as_one_line():

@@ -15,6 +15,7 @@ from kwsembed.errors import KwsembedError
 from kwsembed.models import build_classifier, build_embedder, forward
 from kwsembed.pretraining import (
     OBJECTIVES,
+    build_objective,
     ClusteringObjective,
     EmbeddingPretrainer,
     RefreshObjective,
@@ -168,7 +169,7 @@ def test_another_number_of_clusters_does_not_retrace_the_step(windows):
 @pytest.mark.parametrize("method", sorted(OBJECTIVES))
 def test_every_method_has_a_builder(method):
     config = TrainConfig(pretrain=method, embedding_size=DIM, clustering=ClusteringConfig(scale=3.0))
-    objective = OBJECTIVES[method](config, CLASSES, 3)
+    objective = build_objective(config, CLASSES, 3)
     assert objective.refresh_epochs == (1 if method == "clustering" else 0)
     if method == "clustering":
         assert (objective.scale, objective.centroids.shape) == (3.0, (4, DIM))

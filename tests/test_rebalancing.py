@@ -9,16 +9,16 @@ pytest.importorskip("tensorflow", reason="the package of the clip store imports 
 
 from kwsembed.data.sampling import class_probabilities
 from kwsembed.errors import ConfigError
-from kwsembed.training.rebalancing import balancing_weights, rebalancing
+from kwsembed.training.rebalancing import balancing_weights, epochs_of, rebalancing
 
 WINDOWS = np.array([10.0, 90.0, 900.0])
 EVENT = np.array([True, True, False])
 
 
 def drawn_and_weighed(method):
-    remedy = rebalancing(method)
-    probabilities = class_probabilities(WINDOWS, EVENT, sampling=remedy.sampling)
-    return probabilities, remedy.class_weights(probabilities)
+    [phase] = rebalancing(method).phases
+    probabilities = class_probabilities(WINDOWS, EVENT, sampling=phase.sampling)
+    return probabilities, phase.weigh(probabilities, WINDOWS)
 
 
 def test_class_weights_make_every_class_count_alike():
@@ -52,7 +52,13 @@ def test_a_class_that_is_never_drawn_weighs_nothing():
     assert balancing_weights(np.array([0.5, 0.0, 0.5])).tolist() == [1, 0, 1]
 
 
-@pytest.mark.parametrize("method", ["smote", "", "undersample"])
+def test_phases_share_the_epochs():
+    assert epochs_of(rebalancing("decoupled:head_share=0.25").phases, 8) == [6, 2]
+    assert epochs_of(rebalancing("class_weight").phases, 5) == [5]
+    assert epochs_of(rebalancing("ldam_drw").phases, 1) == [1, 1]
+
+
+@pytest.mark.parametrize("method", ["smote", ""])
 def test_an_unknown_remedy_is_answered_with_the_known_ones(method):
-    with pytest.raises(ConfigError, match="class_weight, oversample, undersample:RATIO or none"):
+    with pytest.raises(ConfigError, match="Expected one of class_weight, oversample, undersample, none"):
         rebalancing(method)

@@ -9,7 +9,8 @@ import sys
 from typing import Any
 
 from kwsembed.cli.options import add_data_options
-from kwsembed.config import PRETRAININGS, REBALANCINGS, TrainConfig
+from kwsembed.config import TrainConfig
+from kwsembed.methods import PRETRAININGS, REBALANCINGS
 
 _OVERRIDES = ("backbone", "width", "pretrain", "rebalance", "target_false_alarms_per_hour", "seed")
 

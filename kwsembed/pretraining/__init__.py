@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from kwsembed.pretraining.objectives import OBJECTIVES, ClusteringObjective, Objective, SiameseObjective
+from kwsembed.pretraining.objectives import (
+    OBJECTIVES,
+    ClusteringObjective,
+    Objective,
+    SiameseObjective,
+    build_objective,
+)
 from kwsembed.pretraining.pretrainer import EmbeddingPretrainer, RefreshObjective
 
 __all__ = [
@@ -12,4 +18,5 @@ __all__ = [
     "Objective",
     "RefreshObjective",
     "SiameseObjective",
+    "build_objective",
 ]

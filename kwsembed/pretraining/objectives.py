@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from kwsembed.config import TrainConfig
 from kwsembed.losses import contrastive, triple_header_softmax
+from kwsembed.methods import PRETRAININGS, parse_method
 from kwsembed.pretraining.clustering import cluster_by_class, cluster_counts
 
 
@@ -133,6 +134,18 @@ class ClusteringObjective(Objective):
         return {"clusters": float(used), "own_centroid_similarity": float(similarity.mean())}
 
 
+def build_objective(config: TrainConfig, classes: np.ndarray, class_count: int) -> Objective:
+    """The objective that a config asks for.
+
+    Args:
+        config: Its `pretrain` names the method and its options.
+        classes: `(items,)` class of every training clip.
+        class_count: Number of classes.
+    """
+    method, options = parse_method(config.pretrain, PRETRAININGS, kind="pretrain")
+    return OBJECTIVES[method.name](config, classes, class_count, **options)
+
+
 def _clustering(config: TrainConfig, classes: np.ndarray, class_count: int) -> Objective:
     settings = config.clustering
     return ClusteringObjective(
@@ -148,12 +161,12 @@ def _clustering(config: TrainConfig, classes: np.ndarray, class_count: int) -> O
     )
 
 
-def _siamese(config: TrainConfig, classes: np.ndarray, class_count: int) -> Objective:
-    return SiameseObjective()
+def _siamese(config: TrainConfig, classes: np.ndarray, class_count: int, *, margin: float) -> Objective:
+    return SiameseObjective(margin=margin)
 
 
-OBJECTIVES: dict[str, Callable[[TrainConfig, np.ndarray, int], Objective]] = {
+OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "clustering": _clustering,
     "siamese": _siamese,
 }
-"""Builders by method name: `(config, classes (items,), class_count) -> Objective`."""
+"""Builders by method name: `(config, classes (items,), class_count, **options) -> Objective`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -13,13 +13,13 @@ from kwsembed import atomic
 from kwsembed.config import TrainConfig
 from kwsembed.data.pipeline import training_dataset
 from kwsembed.data.sampling import WindowSchedule
-from kwsembed.models import build_classifier, build_embedder
+from kwsembed.models import build_classifier, build_embedder, embedder_of
 from kwsembed.models.fused_normalization import for_training
-from kwsembed.pretraining import OBJECTIVES, EmbeddingPretrainer, RefreshObjective
+from kwsembed.pretraining import EmbeddingPretrainer, RefreshObjective, build_objective
 from kwsembed.progress import Progress
 from kwsembed.training.data import TrainingData
 from kwsembed.training.monitor import ClassifierMonitor, EmbeddingMonitor
-from kwsembed.training.rebalancing import rebalancing
+from kwsembed.training.rebalancing import MeanOf, epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stage import StagePlan, run_stage
 from kwsembed.training.variables_file import load_variables, save_variables
@@ -86,7 +86,7 @@ class Stages:
 
         def train() -> tuple[keras.Model, list[dict[str, float]]]:
             embedder = for_training(self.embedder())
-            objective = OBJECTIVES[self._config.pretrain](
+            objective = build_objective(
                 self._config, self._data.classes_of("train"), len(self._data.labels)
             )
             anchors = self._data.anchors("train")
@@ -109,7 +109,7 @@ class Stages:
             )
             return embedder, history
 
-        return self._once(PRETRAIN, schedule, train)
+        return self._once(PRETRAIN, [(schedule, None)], train)
 
     def train_head(self) -> dict[str, Any]:
         """Trains a head on the frozen pretrained embedder."""
@@ -134,69 +134,91 @@ class Stages:
         )
 
     def train_from_scratch(self) -> dict[str, Any]:
-        """Trains the whole network from random weights: the yardstick."""
+        """Trains the whole network from random weights with class weights: the yardstick."""
         settings = self._config.schedule
         return self._classify(
             CLASS_WEIGHTED,
             lambda: self._classifier_on(for_training(self.embedder())),
             settings.scratch_epochs,
             settings.pretrain_learning_rate,
+            rebalance="class_weight",
         )
 
     def _classify(
-        self, stage: str, start: Callable[[], keras.Model], epochs: int, learning_rate: float
+        self,
+        stage: str,
+        start: Callable[[], keras.Model],
+        epochs: int,
+        learning_rate: float,
+        *,
+        rebalance: str | None = None,
     ) -> dict[str, Any]:
-        remedy = rebalancing(self._config.rebalance)
-        schedule = self._schedule_of(stage, remedy.sampling)
-        weights = remedy.class_weights(schedule.probabilities)
+        """Trains a classifier with a remedy for imbalance, in one phase or two."""
+        remedy = rebalancing(rebalance or self._config.rebalance)
+        schedules = [self._schedule_of(stage, phase.sampling) for phase in remedy.phases]
+        weights = [
+            phase.weigh(schedule.probabilities, schedule.windows_per_class)
+            for phase, schedule in zip(remedy.phases, schedules, strict=True)
+        ]
+        class_counts = schedules[0].windows_per_class
 
         def train() -> tuple[keras.Model, list[dict[str, float]]]:
             classifier = start()
-            plan = self._plan(stage, epochs, learning_rate)
-            classifier.compile(
-                plan.optimizer(),
-                keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            history: list[dict[str, float]] = []
+            phases = zip(remedy.phases, schedules, weights, epochs_of(remedy.phases, epochs), strict=True)
+            for number, (phase, schedule, table, phase_epochs) in enumerate(phases):
+                if phase.head_only:
+                    embedder = embedder_of(classifier)
+                    embedder.trainable = False
+                    classifier = self._classifier_on(embedder)
+                plan = self._plan(_phase_name(stage, number), phase_epochs, learning_rate)
                 # XLA is slow on depthwise convolutions on a CPU, and hides NaN behind ReLU.
-                jit_compile=False,
-            )
-            table = tf.constant(weights)
-
-            def batches(first_step: int, last_step: int) -> tf.data.Dataset:
-                return self._batches(schedule, first_step, last_step).map(
-                    lambda log_mel, target: (log_mel, target["class"], tf.gather(table, target["class"]))
+                classifier.compile(plan.optimizer(), MeanOf(remedy.loss(class_counts)), jit_compile=False)
+                history += run_stage(
+                    classifier,
+                    plan,
+                    dataset=self._weighted_batches(schedule, table),
+                    run=self._run,
+                    callbacks=[ClassifierMonitor(self._data)],
+                    progress=self._progress(plan.name),
                 )
-
-            history = run_stage(
-                classifier,
-                plan,
-                dataset=batches,
-                run=self._run,
-                callbacks=[ClassifierMonitor(self._data)],
-                progress=self._progress(stage),
-            )
+            if remedy.logit_offset is not None:
+                bias = classifier.get_layer("logits").bias
+                bias.assign_add(remedy.logit_offset(class_counts).astype(np.float32))
             return classifier, history
 
-        return self._once(stage, schedule, train, class_weights=weights)
+        return self._once(stage, list(zip(schedules, weights, strict=True)), train)
+
+    def _weighted_batches(
+        self, schedule: WindowSchedule, class_weights: np.ndarray
+    ) -> Callable[[int, int], tf.data.Dataset]:
+        """Batches of `(log_mel, class, weight)` for steps from a first to before a last."""
+        table = tf.constant(class_weights)
+        return lambda first, last: self._batches(schedule, first, last).map(
+            lambda log_mel, target: (log_mel, target["class"], tf.gather(table, target["class"]))
+        )
 
     def _once(
         self,
         stage: str,
-        schedule: WindowSchedule,
+        phases: Sequence[tuple[WindowSchedule, np.ndarray | None]],
         train: Callable[[], tuple[keras.Model, list[dict[str, float]]]],
-        *,
-        class_weights: np.ndarray | None = None,
     ) -> dict[str, Any]:
         """The stage's result: from an earlier run if it finished there, else by training."""
         done = self._run.result(stage)
         if done is not None:
             self._say(f"{stage}: finished earlier")
             return done
-        self._say(
-            f"{stage}: a batch of {schedule.batch_size} holds {self._composition(schedule, class_weights)}"
-        )
+        for number, (schedule, class_weights) in enumerate(phases):
+            self._say(
+                f"{_phase_name(stage, number)}: a batch of {schedule.batch_size} holds "
+                f"{self._composition(schedule, class_weights)}"
+            )
         model, history = train()
         with atomic.replacing(self._run.weights(stage)) as temporary:
             save_variables(temporary, model.variables)
+        # Of a stage in two phases, what its last phase drew: the first may be plain on purpose.
+        schedule, class_weights = phases[-1]
         result: dict[str, Any] = {
             "history": history,
             "composition": dict(zip(self._data.labels, map(float, schedule.probabilities), strict=True)),
@@ -240,3 +262,8 @@ class Stages:
             last_step=last_step,
             seed=self._config.seed,
         )
+
+
+def _phase_name(stage: str, number: int) -> str:
+    """Name of a stage's first, second ... phase, in files and on the screen."""
+    return stage if number == 0 else f"{stage}_{number + 1}"
