@@ -113,38 +113,6 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
-class ClusteringConfig:
-    """Clustering pretraining (triple-header cross entropy over per-class centroids).
-
-    Args:
-        cluster_size: Clips that one cluster should hold.
-        cluster_limit: Most clusters of one class.
-        recluster_epochs: Epochs between two clusterings.
-        scale: Factor on squared distances before the softmax.
-        margins: Margins of the three headers, in squared distance.
-        header_weights: Weights of the three headers.
-    """
-
-    cluster_size: int = 20
-    cluster_limit: int = 32
-    recluster_epochs: int = 1
-    scale: float = 8.0
-    margins: tuple[float, float, float] = (0.1, 0.1, 0.1)
-    header_weights: tuple[float, float, float] = (0.25, 0.25, 1.0)
-
-    def __post_init__(self) -> None:
-        _require_positive(self, "cluster_size", "cluster_limit", "recluster_epochs", "scale")
-        for name in ("margins", "header_weights"):
-            value = getattr(self, name)
-            _require(
-                len(value) == 3 and all(0 <= number < math.inf for number in value),
-                f"{name} must be three numbers",
-                expected="three numbers of 0 or more",
-                received=f"{name}={value}",
-            )
-
-
-@dataclass(frozen=True)
 class ScheduleConfig:
     """How long each stage trains, and how fast.
 
@@ -209,7 +177,6 @@ class TrainConfig:
     seed: int = 0
     frontend: FrontendConfig = field(default_factory=FrontendConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 
     def __post_init__(self) -> None:
@@ -260,7 +227,6 @@ class TrainConfig:
 _SECTIONS: dict[str, Any] = {
     "frontend": FrontendConfig,
     "augment": AugmentConfig,
-    "clustering": ClusteringConfig,
     "schedule": ScheduleConfig,
 }
 

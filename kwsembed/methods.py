@@ -45,7 +45,12 @@ def _table(*methods: Method) -> dict[str, Method]:
 
 
 REBALANCINGS = _table(
-    Method("class_weight", "cross entropy, every class weighs the same in all", "King, Zeng 2001", {}),
+    Method(
+        "class_weight",
+        "cross entropy, class weights in inverse proportion to class size to the power of `strength`",
+        "King, Zeng 2001",
+        {"strength": Option(1.0, 0.0, 2.0)},
+    ),
     Method("oversample", "events drawn as often as the largest class", "Japkowicz, Stephen 2002", {}),
     Method(
         "undersample",
@@ -97,12 +102,26 @@ REBALANCINGS = _table(
     ),
 )
 
+# Clips per cluster, most clusters of a class, epochs between two clusterings.
+_CLUSTER_OPTIONS = {
+    "cluster_size": Option(20.0, 1.0, 100_000.0),
+    "cluster_limit": Option(32.0, 1.0, 1_000.0),
+    "recluster_epochs": Option(1.0, 1.0, 1_000.0),
+}
+
 PRETRAININGS = _table(
     Method(
         "clustering",
-        "triple-header cross entropy over per-class clusters (its settings: section [clustering])",
+        "triple-header cross entropy over per-class clusters",
         "reconstruction after Arora et al. 2019 and Huang et al. 2016",
-        {},
+        _CLUSTER_OPTIONS
+        | {
+            "scale": Option(8.0, 0.1, 100.0),
+            "margin": Option(0.1, 0.0, 2.0),
+            "siblings": Option(0.25, 0.0, 10.0),
+            "strangers": Option(0.25, 0.0, 10.0),
+            "by_class": Option(1.0, 0.0, 10.0),
+        },
     ),
     Method(
         "siamese",

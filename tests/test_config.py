@@ -9,7 +9,7 @@ import tomllib
 import pytest
 import tomli_w
 
-from kwsembed.config import AugmentConfig, ClusteringConfig, ScheduleConfig, TrainConfig
+from kwsembed.config import AugmentConfig, ScheduleConfig, TrainConfig
 from kwsembed.errors import ConfigError
 from kwsembed.frontend import FrontendConfig
 
@@ -20,7 +20,7 @@ UNUSUAL = TrainConfig(
     seed=2**32 - 1,
     frontend=FrontendConfig(mel_count=40),
     augment=AugmentConfig(gain_db=(-3.0, 3.0), time_masks=0),
-    clustering=ClusteringConfig(margins=(0.0, 0.2, 0.4)),
+    pretrain="clustering:margin=0.2",
     schedule=ScheduleConfig(batch_size=7, weight_decay=0.0),
 )
 
@@ -37,13 +37,13 @@ def test_settings_survive_toml(config):
 
 def test_a_file_need_only_name_what_differs(tmp_path):
     (tmp_path / "c.toml").write_text(
-        "window_s = 2\n[schedule]\nbatch_size = 8\n[clustering]\nmargins = [0, 0.5, 1]\n"
+        "window_s = 2\n[schedule]\nbatch_size = 8\n[augment]\ngain_db = [0, 1]\n"
     )
     found = TrainConfig.read(tmp_path / "c.toml")
     assert (found.window_s, found.window_samples) == (2.0, 32000)
     assert isinstance(found.window_s, float)
     assert found.schedule == ScheduleConfig(batch_size=8)
-    assert found.clustering.margins == (0.0, 0.5, 1.0)
+    assert found.augment.gain_db == (0.0, 1.0)
     assert found.backbone == "ds_cnn"
 
 
@@ -85,7 +85,7 @@ def test_an_unknown_setting_is_answered_with_the_known_ones(values, message):
         ({"schedule": {"batch_size": [1]}}, "schedule.batch_size"),
         ({"augment": {"gain_db": 3.0}}, "augment.gain_db"),
         ({"augment": {"gain_db": ["low", "high"]}}, "augment.gain_db"),
-        ({"clustering": {"margins": [0.1, 0.1, "0.1"]}}, "clustering.margins"),
+        ({"augment": {"gain_db": [0.1, "0.1"]}}, "augment.gain_db"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named(values, name):
@@ -112,6 +112,9 @@ def test_a_value_of_the_wrong_kind_is_named(values, name):
         {"rebalance": "smote"},
         {"rebalance": "undersample:RATIO"},
         {"rebalance": "undersample:0"},
+        {"pretrain": "clustering:scale=0"},
+        {"pretrain": "clustering:margin=nan"},
+        {"pretrain": "clustering:margins=0.1"},
         {"rebalance": "undersample:inf"},
         {"rebalance": "oversample:3"},
         {"augment": {"speed_change": 1.0}},
@@ -121,11 +124,6 @@ def test_a_value_of_the_wrong_kind_is_named(values, name):
         {"augment": {"gain_db": [0.0]}},
         {"augment": {"background_snr_db": [0.0, math.inf]}},
         {"augment": {"mel_masks": -1}},
-        {"clustering": {"cluster_size": 0}},
-        {"clustering": {"scale": 0.0}},
-        {"clustering": {"margins": [0.1, 0.1]}},
-        {"clustering": {"margins": [0.1, math.nan, 0.1]}},
-        {"clustering": {"header_weights": [-1.0, 1.0, 1.0]}},
         {"schedule": {"batch_size": 0}},
         {"schedule": {"head_learning_rate": math.nan}},
         {"schedule": {"weight_decay": -1e-9}},

@@ -10,16 +10,16 @@ tf = pytest.importorskip("tensorflow")
 import keras
 from keras import layers
 
-from kwsembed.config import ClusteringConfig, TrainConfig
+from kwsembed.config import TrainConfig
 from kwsembed.errors import KwsembedError
 from kwsembed.models import build_classifier, build_embedder, forward
 from kwsembed.pretraining import (
     OBJECTIVES,
-    build_objective,
     ClusteringObjective,
     EmbeddingPretrainer,
     RefreshObjective,
     SiameseObjective,
+    build_objective,
 )
 
 CLASSES = np.repeat([0, 1, 2], [12, 12, 40])
@@ -168,7 +168,8 @@ def test_another_number_of_clusters_does_not_retrace_the_step(windows):
 
 @pytest.mark.parametrize("method", sorted(OBJECTIVES))
 def test_every_method_has_a_builder(method):
-    config = TrainConfig(pretrain=method, embedding_size=DIM, clustering=ClusteringConfig(scale=3.0))
+    options = ":scale=3" if method == "clustering" else ""
+    config = TrainConfig(pretrain=method + options, embedding_size=DIM)
     objective = build_objective(config, CLASSES, 3)
     assert objective.refresh_epochs == (1 if method == "clustering" else 0)
     if method == "clustering":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,14 @@ class ClipStore:
         self._paths = [path for _, path, _ in entries]
         self._positions = [record["position"] for _, _, record in entries]
         self._maps: dict[Path, np.memmap] = {}
+
+    def with_splits(self, splits: Sequence[str | None]) -> ClipStore:
+        """The same audio with another split for each clip; None for one that is left out of all."""
+        other = copy.copy(self)
+        other.clips = tuple(
+            replace(clip, split=split) for clip, split in zip(self.clips, splits, strict=True)
+        )
+        return other
 
     def read(self, index: int, start: int, stop: int) -> np.ndarray:
         """Samples [start, stop) of a clip, int16."""

@@ -22,9 +22,9 @@ def triple_header_softmax(
     cluster_valid: tf.Tensor,
     *,
     class_count: int,
-    scale: float = 16.0,
+    scale: float = 8.0,
     margins: tuple[float, float, float] = (0.1, 0.1, 0.1),
-    header_weights: tuple[float, float, float] = (0.5, 0.5, 1.0),
+    header_weights: tuple[float, float, float] = (0.25, 0.25, 1.0),
 ) -> tf.Tensor:
     """One loss value per example: own cluster against siblings, against strangers, and class against class.
 

@@ -146,18 +146,30 @@ def build_objective(config: TrainConfig, classes: np.ndarray, class_count: int) 
     return OBJECTIVES[method.name](config, classes, class_count, **options)
 
 
-def _clustering(config: TrainConfig, classes: np.ndarray, class_count: int) -> Objective:
-    settings = config.clustering
+def _clustering(
+    config: TrainConfig,
+    classes: np.ndarray,
+    class_count: int,
+    *,
+    cluster_size: float,
+    cluster_limit: float,
+    recluster_epochs: float,
+    scale: float,
+    margin: float,
+    siblings: float,
+    strangers: float,
+    by_class: float,
+) -> Objective:
     return ClusteringObjective(
         classes,
         class_count=class_count,
         embedding_size=config.embedding_size,
-        cluster_size=settings.cluster_size,
-        cluster_limit=settings.cluster_limit,
-        refresh_epochs=settings.recluster_epochs,
-        scale=settings.scale,
-        margins=settings.margins,
-        header_weights=settings.header_weights,
+        cluster_size=round(cluster_size),
+        cluster_limit=round(cluster_limit),
+        refresh_epochs=round(recluster_epochs),
+        scale=scale,
+        margins=(margin, margin, margin),
+        header_weights=(siblings, strangers, by_class),
     )
 
 

@@ -150,16 +150,20 @@ def _alike(probabilities: np.ndarray, class_counts: np.ndarray) -> np.ndarray:
     return np.ones(len(probabilities), np.float32)
 
 
-def _balanced(probabilities: np.ndarray, class_counts: np.ndarray) -> np.ndarray:
-    return balancing_weights(probabilities)
-
-
 def _cross_entropy(class_counts: np.ndarray) -> PerExample:
     return lambda classes, logits: tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
 
 
 def _priors(class_counts: np.ndarray) -> np.ndarray:
     return np.asarray(class_counts, np.float64) / np.sum(class_counts)
+
+
+def _class_weight(*, strength: float) -> Rebalancing:
+    def weigh(probabilities: np.ndarray, class_counts: np.ndarray) -> np.ndarray:
+        counts = np.maximum(np.asarray(class_counts, np.float64), 1.0)
+        return _normalised(counts ** (1.0 - strength), probabilities)
+
+    return Rebalancing((Phase("square_root", weigh),), _cross_entropy)
 
 
 def _focal(*, gamma: float) -> Rebalancing:
@@ -204,7 +208,7 @@ def _decoupled(*, head_share: float) -> Rebalancing:
 
 
 _BUILDERS: dict[str, Callable[..., Rebalancing]] = {
-    "class_weight": lambda: Rebalancing((Phase("square_root", _balanced),), _cross_entropy),
+    "class_weight": _class_weight,
     "oversample": lambda: Rebalancing((Phase("oversampled", _alike),), _cross_entropy),
     "undersample": lambda ratio: Rebalancing((Phase(f"undersampled:{ratio:g}", _alike),), _cross_entropy),
     "none": lambda: Rebalancing((Phase("natural", _alike),), _cross_entropy),

@@ -1,0 +1,170 @@
+"""A contender: what one line of the comparison trains, written as users name it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from kwsembed.config import ScheduleConfig, TrainConfig
+from kwsembed.errors import ConfigError
+from kwsembed.methods import PRETRAININGS, REBALANCINGS, Method, parse_method
+
+YARDSTICK = "class_weight"
+
+DEFAULT_CONTENDERS = (
+    "none",
+    "class_weight",
+    "oversample",
+    "logit_adjusted",
+    "decoupled",
+    "siamese",
+    "clustering",
+    "clustering/frozen",
+)
+
+_FROZEN = "/frozen"
+_HEAD_SHARE = 0.15  # of the budget, where the rest goes to pretraining
+_SPREAD = 3.0  # options are tried from a third to three times their default
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What is trained, from the budget of steps that all contenders share.
+
+    Attributes:
+        name: As it was asked for: `REBALANCING`, `PRETRAINING`, `PRETRAINING/frozen`, each with options, and
+            `+REBALANCING` for the head of a pretrained network (class weights if it is left out).
+        pretrain: Pretraining method with options; None trains from random weights.
+        rebalance: Remedy of the classifier.
+        frozen: Whether the pretrained network is frozen under the head.
+        learning_rate_factor: On all learning rates.
+    """
+
+    name: str
+    pretrain: str | None
+    rebalance: str
+    frozen: bool = False
+    learning_rate_factor: float = 1.0
+
+    @property
+    def variant(self) -> str:
+        """The stage whose network is judged."""
+        if self.pretrain is None:
+            return "from_scratch"
+        return "frozen" if self.frozen else "end_to_end"
+
+    def config(self, base: TrainConfig, *, steps: int, seed: int) -> TrainConfig:
+        """The settings under which it is trained with `steps` steps in all.
+
+        Pretraining takes half of them, or all but 15 % where only a head follows.
+        """
+        schedule = base.schedule
+        epochs = max(1, round(steps / schedule.epoch_steps))
+        classifier = epochs
+        if self.pretrain is not None:
+            classifier = max(1, round(epochs * (_HEAD_SHARE if self.frozen else 0.5)))
+        factor = self.learning_rate_factor
+        return dataclasses.replace(
+            base,
+            pretrain=self.pretrain or base.pretrain,
+            rebalance=self.rebalance,
+            seed=seed,
+            schedule=dataclasses.replace(
+                schedule,
+                pretrain_epochs=max(1, epochs - classifier),
+                head_epochs=classifier,
+                finetune_epochs=classifier,
+                scratch_epochs=classifier,
+                **{name: getattr(schedule, name) * factor for name in _learning_rates()},
+            ),
+        )
+
+
+def parse_contender(name: str) -> Contender:
+    """Reads a contender's name.
+
+    Raises:
+        ConfigError: Unknown method or option.
+
+    Example:
+        >>> parse_contender("siamese:margin=0.8/frozen+logit_adjusted")
+        ... # doctest: +NORMALIZE_WHITESPACE
+        Contender(name='siamese:margin=0.8/frozen+logit_adjusted', pretrain='siamese:margin=0.8',
+                  rebalance='logit_adjusted', frozen=True, learning_rate_factor=1.0)
+    """
+    first, plus, remedy = name.partition("+")
+    frozen = first.endswith(_FROZEN)
+    method = first.removesuffix(_FROZEN)
+    word = method.partition(":")[0]
+    if word not in (*REBALANCINGS, *PRETRAININGS):
+        raise ConfigError(
+            "unknown method to compare",
+            expected=f"one of {', '.join((*REBALANCINGS, *PRETRAININGS))}",
+            received=name,
+        )
+    if word in REBALANCINGS:
+        if plus or frozen:
+            raise ConfigError(
+                "only a pretrained network can be frozen or take a remedy for its head",
+                expected=f"PRETRAINING{_FROZEN} or PRETRAINING+REBALANCING",
+                received=name,
+            )
+        parse_method(method, REBALANCINGS, kind="method")
+        return Contender(name, None, method)
+    parse_method(method, PRETRAININGS, kind="method")
+    rebalance = remedy if plus else YARDSTICK
+    parse_method(rebalance, REBALANCINGS, kind="method")
+    return Contender(name, method, rebalance, frozen)
+
+
+def tuning_trials(contender: Contender, count: int, *, seed: int) -> list[Contender]:
+    """Settings to try for a contender: as it is named, then draws of learning rate and options.
+
+    Every contender is given the same number of them. Learning rates and options are drawn evenly in their
+    logarithm, from a third to three times what the name says.
+
+    Args:
+        contender: The contender as named.
+        count: How many, at least 1.
+        seed: Of the draws; learning rates are the same for all contenders.
+    """
+    trials = [contender]
+    for number in range(1, count):
+        random = np.random.default_rng((seed, number))
+        factor = _near(1.0, random)
+        trials.append(
+            dataclasses.replace(
+                contender,
+                learning_rate_factor=round(factor, 4),
+                pretrain=contender.pretrain and _redrawn(contender.pretrain, PRETRAININGS, random),
+                rebalance=_redrawn(contender.rebalance, REBALANCINGS, random),
+            )
+        )
+    return trials
+
+
+def _redrawn(text: str, known: dict[str, Method], random: np.random.Generator) -> str:
+    method, values = parse_method(text, known, kind="method")
+    if not values:
+        return text
+    drawn = []
+    for option, value in values.items():
+        about = method.options[option]
+        if 0.9 <= value < 1:  # such as a decay: what counts is its distance from 1
+            new = 1.0 - _near(1.0 - value, random)
+        else:
+            new = _near(value, random)
+        drawn.append(f"{option}={float(np.clip(new, about.least, about.most)):.6g}")
+    return f"{method.name}:{','.join(drawn)}"
+
+
+def _near(value: float, random: np.random.Generator) -> float:
+    return float(value * _SPREAD ** random.uniform(-1.0, 1.0))
+
+
+def _learning_rates() -> list[str]:
+    return [
+        entry.name for entry in dataclasses.fields(ScheduleConfig) if entry.name.endswith("learning_rate")
+    ]
