@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from kwsembed import __version__
 from kwsembed.errors import KwsembedError
 
-COMMANDS = ("demo", "check", "train", "evaluate", "classify", "detect", "doctor")
+COMMANDS = ("demo", "check", "train", "compare", "evaluate", "classify", "detect", "doctor")
 """Each names a module of this package with `add_parser(subparsers)` and `run(args)`."""
 
 

@@ -106,14 +106,16 @@ class Judgement:
             for label in self._event_labels()
         }
 
-    def metrics(self, points: Mapping[str, OperatingPoint], bias: np.ndarray) -> dict[str, Any]:
-        """Clip metrics with a bias, and for each event label what its threshold costs on this split."""
+    def metrics(self, points: Mapping[str, OperatingPoint] | None, bias: np.ndarray) -> dict[str, Any]:
+        """Clip metrics with a bias, and for each event label what its threshold costs on this split.
+
+        Without operating points, clip metrics alone.
+        """
         probabilities = probabilities_of(self.evidence, bias=bias)
         result = clip_metrics(
             probabilities, self.audio.classes, labels=self.audio.labels, event_count=self.audio.event_count
         )
-        for label in self._event_labels():
-            point = points[label]
+        for label, point in (points or {}).items():
             measured = measure(
                 self.replay(label),
                 point.threshold,

@@ -133,15 +133,15 @@ class Stages:
             settings.finetune_learning_rate,
         )
 
-    def train_from_scratch(self) -> dict[str, Any]:
-        """Trains the whole network from random weights with class weights: the yardstick."""
+    def train_from_scratch(self, *, rebalance: str = "class_weight") -> dict[str, Any]:
+        """Trains the whole network from random weights; with class weights it is the yardstick."""
         settings = self._config.schedule
         return self._classify(
             CLASS_WEIGHTED,
             lambda: self._classifier_on(for_training(self.embedder())),
             settings.scratch_epochs,
             settings.pretrain_learning_rate,
-            rebalance="class_weight",
+            rebalance=rebalance,
         )
 
     def _classify(

@@ -1,0 +1,111 @@
+"""`kwsembed compare`: remedies for imbalance and embeddings side by side on one's own data."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from kwsembed.config import TrainConfig
+from kwsembed.errors import ConfigError
+from kwsembed.methods import PRETRAININGS, REBALANCINGS
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declares the command and its options."""
+    parser = subparsers.add_parser(
+        "compare",
+        help="compare remedies for imbalance on DATA; makes tables, plots and a page",
+        description="Trains every method from the same budget of steps, at several imbalances, on several "
+        "folds and with several seeds, and says what beats class weights, by how much, and how sure that is. "
+        "A study that was stopped goes on; more methods, ratios, folds and seeds may be added later.",
+        epilog="example: kwsembed compare sounds/ --out STUDY --methods class_weight logit_adjusted "
+        "clustering clustering/frozen siamese --ratios 30 100",
+    )
+    parser.add_argument("data", metavar="DATA", help="a folder with a folder per class, or a CSV manifest")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the study")
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        metavar="METHOD",
+        help=f"rebalancings ({', '.join(REBALANCINGS)}), pretrainings ({', '.join(PRETRAININGS)}), "
+        "PRETRAINING/frozen, PRETRAINING+REBALANCING (default: the best known ones)",
+    )
+    parser.add_argument(
+        "--ratios",
+        nargs="+",
+        type=ratio,
+        default=[ratio("whole")],
+        metavar="R",
+        help="background clips per clip of each event, reached by leaving out events; or whole (default)",
+    )
+    parser.add_argument(
+        "--folds", nargs="+", type=int, metavar="N", help="folds tested in turn (default: all)"
+    )
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="how many seeds (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the first of them (default: 0)")
+    parser.add_argument(
+        "--steps", type=int, default=1600, metavar="N", help="budget of every method (default: 1600)"
+    )
+    parser.add_argument(
+        "--trials",
+        type=int,
+        default=1,
+        metavar="N",
+        help="settings tried for every method on validation before (default: 1, as named)",
+    )
+    parser.add_argument(
+        "--clips-only", action="store_true", help="leave out misses at the target of false alarms: faster"
+    )
+    parser.add_argument("--background", action="append", default=[], metavar="NAME", help="see train")
+    parser.add_argument("--config", metavar="FILE", help="TOML settings that all methods share")
+    parser.add_argument("--processes", type=int, default=2, metavar="N", help="cells at a time (default: 2)")
+    parser.add_argument("--cache", metavar="DIR", help="where decoded audio is kept")
+
+
+def ratio(text: str) -> float:
+    """Parses `100` or `whole`.
+
+    Example:
+        >>> ratio("100"), ratio("whole")
+        (100.0, 0.0)
+    """
+    if text == "whole":
+        return 0.0
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, or whole; received {text!r}")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command."""
+    for name in ("seeds", "steps", "trials", "processes"):
+        if getattr(args, name) < 1:
+            raise ConfigError(
+                f"--{name} is out of range", expected="1 or more", received=f"{getattr(args, name)}"
+            )
+    config = TrainConfig.read(args.config) if args.config else TrainConfig()
+
+    from kwsembed.comparison.compare import compare
+    from kwsembed.comparison.contender import DEFAULT_CONTENDERS
+    from kwsembed.comparison.study import StudyPlan
+    from kwsembed.manifest import read_manifest
+
+    folds = args.folds or sorted(
+        {clip.fold for clip in read_manifest(args.data, background=args.background).clips if clip.fold}
+    )
+    plan = StudyPlan(
+        data=args.data,
+        contenders=tuple(dict.fromkeys(args.methods or DEFAULT_CONTENDERS)),
+        ratios=tuple(dict.fromkeys(args.ratios)),
+        folds=tuple(folds or (1,)),
+        seeds=tuple(range(args.seed, args.seed + args.seeds)),
+        steps=args.steps,
+        trials=args.trials,
+        streams=not args.clips_only,
+        background=tuple(args.background),
+        config=dataclasses.replace(config, seed=args.seed),
+    )
+    compare(plan, args.out, processes=args.processes, cache_dir=args.cache)
+    return 0

@@ -1,0 +1,176 @@
+"""One cell of a study: thin the training positives, train one contender, judge it on validation and test."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kwsembed import atomic
+from kwsembed.clip_scores import clip_evidence
+from kwsembed.comparison.spread import embedding_spread
+from kwsembed.comparison.study import WHOLE, Cell, StudyFolder, StudyPlan
+from kwsembed.comparison.thinning import thinned
+from kwsembed.data.cache import ClipStore, build_cache, default_cache_dir
+from kwsembed.detection.post_processing import PostProcessing
+from kwsembed.errors import KwsembedError
+from kwsembed.evaluation.judge import Judgement, judge
+from kwsembed.evaluation.scoring import network_scorer, score_clips
+from kwsembed.manifest import Manifest, assign_splits, read_manifest
+from kwsembed.models import embedder_of, forward
+from kwsembed.progress import silent
+from kwsembed.training.data import TrainingData
+from kwsembed.training.run_directory import RunDirectory
+from kwsembed.training.stages import Stages
+
+
+class CellRunner:
+    """Runs the cells of one study; holds what they share.
+
+    Args:
+        plan: The study.
+        folder: Where results go.
+        cache_dir: Where decoded audio is kept; the data's usual place if None.
+    """
+
+    def __init__(self, plan: StudyPlan, folder: StudyFolder, *, cache_dir: str | None = None) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._manifest = read_manifest(plan.data, background=plan.background)
+        self._store = build_cache(
+            self._manifest,
+            cache_dir=cache_dir or default_cache_dir(plan.data),
+            sample_rate_hz=plan.config.frontend.sample_rate_hz,
+        )
+
+    def run(self, cell: Cell) -> dict[str, Any]:
+        """Trains and judges a cell, unless that was done before; returns its record."""
+        done = self._folder.result(cell)
+        if done is not None:
+            return done
+        started_s, started_cpu_s = time.monotonic(), time.process_time()
+        tf.config.experimental.enable_op_determinism()
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(cell.seed)
+        config = cell.contender.config(self._plan.config, steps=self._plan.steps, seed=cell.seed)
+        manifest = self._split(cell)
+        data = self._data(cell, manifest, config)
+        record: dict[str, Any] = {
+            "contender": dataclasses.asdict(cell.contender),
+            "ratio": cell.ratio,
+            "fold": cell.fold,
+            "seed": cell.seed,
+            "trial": cell.trial,
+            "steps": self._plan.steps,
+            "labels": list(data.labels),
+            "event_count": data.event_count,
+            "counts": data.counts(),
+        }
+        try:
+            classifier = self._train(cell, data, manifest)
+            record["validation"], record["test"] = self._judge(cell, classifier, data)
+            record["spread"] = self._spread(classifier, data)
+        except KwsembedError as error:
+            # A contender that diverges has lost this cell; the study goes on.
+            record["failure"] = str(error)
+        record["wall_s"] = round(time.monotonic() - started_s, 1)
+        record["cpu_s"] = round(time.process_time() - started_cpu_s, 1)
+        atomic.write_json(self._folder.cells / f"{cell.name}.json", record)
+        shutil.rmtree(self._work(cell), ignore_errors=True)
+        return record
+
+    def _work(self, cell: Cell) -> Path:
+        return self._folder.root / "unfinished" / cell.name
+
+    def _split(self, cell: Cell) -> Manifest:
+        has_folds = any(clip.fold is not None for clip in self._manifest.clips)
+        return assign_splits(
+            self._manifest, test_folds=(cell.fold,) if has_folds else None, seed=cell.fold
+        )
+
+    def _data(self, cell: Cell, manifest: Manifest, config: Any) -> TrainingData:
+        split_of = {clip.name: clip.split for clip in manifest.clips}
+        store = self._store.with_splits([split_of[clip.name] for clip in self._store.clips])
+        data = TrainingData.of(store, manifest, config)
+        if cell.ratio == WHOLE:
+            return data
+        return TrainingData.of(_thinned_store(data, cell), manifest, config)
+
+    def _train(self, cell: Cell, data: TrainingData, manifest: Manifest) -> keras.Model:
+        run = RunDirectory(self._work(cell))
+        run.start(data.config, manifest, resume=True)
+        stages = Stages(data, run, progress=lambda stage: silent, say=lambda line: None)
+        variant = cell.contender.variant
+        if variant == "from_scratch":
+            stages.train_from_scratch(rebalance=cell.contender.rebalance)
+            return stages.classifier("class_weighted")
+        stages.pretrain()
+        (stages.train_head if variant == "frozen" else stages.train_end_to_end)()
+        return stages.classifier(variant)
+
+    def _judge(
+        self, cell: Cell, classifier: keras.Model, data: TrainingData
+    ) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+        """Metrics on validation, and on test unless the cell only tunes; saves what the clips were given."""
+        scorer = network_scorer(classifier, data.config.frontend)
+        post = PostProcessing()
+        splits = ["validation"] if cell.trial else ["validation", "test"]
+        judgements = {}
+        for split in splits:
+            audio = data.audio(split)
+            if self._plan.streams and not cell.trial:
+                judgements[split] = judge(scorer, audio, post=post)
+                continue
+            rows = score_clips(
+                audio.store,
+                audio.clips,
+                scorer,
+                window_samples=audio.window_samples,
+                hop_samples=round(post.hop_s * audio.sample_rate_hz),
+            )
+            background = np.arange(len(audio.labels)) >= audio.event_count
+            evidence = np.array([clip_evidence(scores, background) for scores in rows])
+            judgements[split] = Judgement(evidence, [], {}, audio, post)
+        bias = judgements["validation"].fit_bias()
+        points = None
+        if self._plan.streams and not cell.trial:
+            points = judgements["validation"].choose_thresholds(data.config.target_false_alarms_per_hour)
+        metrics = {split: judgement.metrics(points, bias) for split, judgement in judgements.items()}
+        for split, judgement in judgements.items():
+            # Without the bias that was fitted on validation, which also mends what a method does to priors.
+            plain = judgement.metrics(None, np.zeros_like(bias))
+            metrics[split]["balanced_error_without_bias"] = plain["balanced_error"]
+        with atomic.replacing(self._folder.cells / f"{cell.name}.npz") as temporary:
+            np.savez_compressed(
+                temporary,
+                bias=bias,
+                **{f"{split}_evidence": j.evidence.astype(np.float32) for split, j in judgements.items()},
+            )
+        return metrics["validation"], metrics.get("test")
+
+    def _spread(self, classifier: keras.Model, data: TrainingData) -> dict[str, Any]:
+        """How wide the embedding of clips that were not trained on lies, by class."""
+        embeddings = forward(embedder_of(classifier), data.anchors("validation"))
+        return embedding_spread(embeddings, data.classes_of("validation"), labels=data.labels)
+
+
+def _thinned_store(data: TrainingData, cell: Cell) -> ClipStore:
+    clips = data.clips_of("train")
+    kept = thinned(
+        data.classes[clips],
+        [data.store.clips[index].group or data.store.clips[index].name for index in clips],
+        data.event,
+        ratio=cell.ratio,
+        seed=cell.seed,
+    )
+    splits = [clip.split for clip in data.store.clips]
+    for index in clips[~kept]:
+        splits[index] = None
+    return data.store.with_splits(splits)

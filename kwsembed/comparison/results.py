@@ -1,0 +1,84 @@
+"""Results of a study: one tidy table of all cells, from which everything else is computed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kwsembed import atomic
+from kwsembed.comparison.study import StudyFolder
+
+COLUMNS = ("contender", "ratio", "fold", "seed", "trial", "split", "label", "metric", "value")
+
+_OF_SPLIT = ("macro_average_precision", "balanced_error", "balanced_error_without_bias")
+_OF_LABEL = (
+    "average_precision",
+    "prevalence",
+    "error",
+    "threshold",
+    "miss_rate",
+    "false_alarms_per_hour",
+    "false_alarms_per_hour_upper",
+)
+
+
+def read_cells(folder: StudyFolder) -> list[dict[str, Any]]:
+    """Records of all finished cells, in the order of their file names."""
+    return [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.cells.glob("*.json"))
+    ]
+
+
+def tidy_rows(records: list[dict[str, Any]]) -> Iterator[tuple[Any, ...]]:
+    """One row a number; see `COLUMNS`. `label` is empty for numbers of a cell; undefined are left out."""
+    for record in records:
+        key = (
+            record["contender"]["name"],
+            record["ratio"],
+            record["fold"],
+            record["seed"],
+            record["trial"],
+        )
+        for split in ("validation", "test"):
+            for label, metric, value in _numbers(record.get(split)):
+                yield (*key, split, label, metric, value)
+        spread = record.get("spread") or {}
+        for metric in ("effective_rank", "between"):
+            if metric in spread:
+                yield (*key, "validation", "", metric, spread[metric])
+        for label, value in (spread.get("within") or {}).items():
+            if value is not None:
+                yield (*key, "validation", label, "within", value)
+        for label, count in record["counts"]["train"].items():
+            yield (*key, "train", label, "clips", count["clips"])
+        yield (*key, "train", "", "cpu_s", record["cpu_s"])
+        yield (*key, "train", "", "failed", int("failure" in record))
+
+
+def _numbers(metrics: Mapping[str, Any] | None) -> Iterator[tuple[str, str, float]]:
+    if not metrics:
+        return
+    for metric in _OF_SPLIT:
+        if metrics.get(metric) is not None:
+            yield "", metric, metrics[metric]
+    for label, values in metrics["per_class"].items():
+        for metric in _OF_LABEL:
+            if values.get(metric) is not None:
+                yield label, metric, values[metric]
+
+
+def write_results(folder: StudyFolder, *, say: Callable[[str], None]) -> Path:
+    """Writes results.csv from the finished cells; returns its path."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in tidy_rows(read_cells(folder)):
+        writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row])
+    path = folder.root / "results.csv"
+    atomic.write_text(path, text.getvalue())
+    say(f"results: {path}")
+    return path

@@ -1,0 +1,176 @@
+"""A study: which cells it consists of, and the folder that keeps them from one sitting to the next."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kwsembed import atomic
+from kwsembed.comparison.contender import Contender, parse_contender, tuning_trials
+from kwsembed.config import TrainConfig
+from kwsembed.errors import RunError
+
+WHOLE = 0.0
+"""Stands for data that are not thinned, where a ratio is expected."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: a contender under a ratio, on a fold, with a seed.
+
+    Attributes:
+        contender: What is trained.
+        ratio: Background clips per clip of each event class; `WHOLE` for data as they are.
+        fold: Fold that is tested; where the data have no folds, seed of their split.
+        seed: Of weights, draws, and of which groups are kept.
+        trial: 0 for a cell of the comparison; 1, 2, ... for one of the tuning before it.
+    """
+
+    contender: Contender
+    ratio: float
+    fold: int
+    seed: int
+    trial: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of its files; different settings never share one."""
+        word = "".join(c if c.isalnum() else "-" for c in self.contender.name)
+        settings = json.dumps(dataclasses.asdict(self.contender), sort_keys=True)
+        ratio = "whole" if self.ratio == WHOLE else f"{self.ratio:g}"
+        trial = f"-trial{self.trial}" if self.trial else ""
+        return f"{word}-{zlib.crc32(settings.encode()):08x}-r{ratio}-f{self.fold}-s{self.seed}{trial}"
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What a study compares.
+
+    Attributes:
+        data: Folder or manifest.
+        contenders: Names; see `kwsembed.comparison.contender.Contender`.
+        ratios: Imbalances.
+        folds: Folds that are tested in turn.
+        seeds: Seeds; every contender meets the same.
+        steps: Budget of steps of every contender.
+        trials: Settings that are tried for each contender before the comparison; 1 takes them as named.
+        streams: Whether misses at the target of false alarms are measured, which takes longer.
+        background: Further labels that are background.
+        config: Settings that all contenders share.
+    """
+
+    data: str
+    contenders: tuple[str, ...]
+    ratios: tuple[float, ...]
+    folds: tuple[int, ...]
+    seeds: tuple[int, ...]
+    steps: int
+    trials: int = 1
+    streams: bool = True
+    background: tuple[str, ...] = ()
+    config: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+
+    def tuning_cells(self) -> dict[str, list[Cell]]:
+        """For each contender one cell a trial: at the middle ratio, on the first fold, with their own seed.
+
+        The fold's validation clips choose among them; its test clips are not looked at.
+        """
+        if self.trials < 2:
+            return {}
+        ratio = sorted(self.ratios)[len(self.ratios) // 2]
+        seed = max(self.seeds) + 1000
+        return {
+            name: [
+                Cell(contender, ratio, self.folds[0], seed, trial=number)
+                for number, contender in enumerate(
+                    tuning_trials(parse_contender(name), self.trials, seed=seed), start=1
+                )
+            ]
+            for name in self.contenders
+        }
+
+    def cells(self, tuned: dict[str, Contender]) -> Iterator[Cell]:
+        """The cells of the comparison, one replication of everything before the next.
+
+        Args:
+            tuned: The settings to use for a contender's name, where they are not the named ones.
+        """
+        for seed, fold in itertools.product(self.seeds, self.folds):
+            for ratio, name in itertools.product(self.ratios, self.contenders):
+                yield Cell(tuned.get(name) or parse_contender(name), ratio, fold, seed)
+
+
+class StudyFolder:
+    """The folder of a study.
+
+    Args:
+        root: Its path.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root)
+        self.cells = self.root / "cells"
+        self.plan = self.root / "study.json"
+
+    def claim(self, plan: StudyPlan) -> None:
+        """Makes the folder, or checks that what it holds can be gone on with.
+
+        A study may be given more contenders, ratios, folds or seeds later; not other data or settings.
+
+        Raises:
+            RunError: The folder holds something else, or a study that differs in more than its extent.
+        """
+        now = _lasting(plan)
+        if self.plan.exists():
+            earlier = json.loads(self.plan.read_text(encoding="utf-8"))["settings"]
+            changed = sorted(name for name in now if now[name] != earlier.get(name))
+            if changed:
+                raise RunError(
+                    f"the folder holds a study with another {changed[0]}, whose cells cannot be compared",
+                    expected=f"{changed[0]}={earlier.get(changed[0])}",
+                    received=f"{changed[0]}={now[changed[0]]}",
+                    where=self.plan,
+                    fix="give the same settings, or choose another --out",
+                )
+        elif self.root.exists() and any(self.root.iterdir()):
+            raise RunError(
+                "the output folder is not empty and holds no study",
+                received=f"out={self.root}",
+                fix="choose an empty or new folder for --out",
+            )
+        self.cells.mkdir(parents=True, exist_ok=True)
+        atomic.write_json(self.plan, {"settings": now, "extent": _extent(plan)})
+
+    def result(self, cell: Cell) -> dict[str, Any] | None:
+        """The record of a finished cell, or None."""
+        path = self.cells / f"{cell.name}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _lasting(plan: StudyPlan) -> dict[str, Any]:
+    """What two sittings of a study must share, in JSON's types."""
+    values = {
+        "data": plan.data,
+        "steps": plan.steps,
+        "trials": plan.trials,
+        "background": plan.background,
+        "config": plan.config.to_dict(),
+    }
+    return json.loads(json.dumps(values))
+
+
+def _extent(plan: StudyPlan) -> dict[str, Any]:
+    return {
+        "contenders": list(plan.contenders),
+        "ratios": list(plan.ratios),
+        "folds": list(plan.folds),
+        "seeds": list(plan.seeds),
+        "streams": plan.streams,
+    }
