@@ -18,6 +18,9 @@ from kwsembed.errors import ConfigError
 from kwsembed.manifest import assign_splits, read_manifest
 from kwsembed.progress import ProgressLine
 
+# TensorFlow keeps a few hundred megabytes of every network that was traced, until its process ends.
+_CELLS_PER_PROCESS = 4
+
 
 def compare(
     plan: StudyPlan,
@@ -130,6 +133,7 @@ def _run(
         mp_context=context,
         initializer=_start_worker,
         initargs=(plan, str(folder.root), cache_dir),
+        max_tasks_per_child=_CELLS_PER_PROCESS,
     ) as pool:
         try:
             for _ in _finished(pool, missing):
