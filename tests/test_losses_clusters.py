@@ -10,8 +10,8 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from kwsembed.config import ClusteringConfig
 from kwsembed.losses import magnet, triple_header_logistic, triple_header_softmax
+from kwsembed.methods import PRETRAININGS
 from kwsembed.pretraining import ClusteringObjective
 
 
@@ -44,10 +44,15 @@ def distances_of(z, own, mu, cluster_classes, valid):
     )
 
 
-@pytest.mark.parametrize("name", ["scale", "margins", "header_weights"])
+@pytest.mark.parametrize("method", ["clustering", "clustering_logistic"])
 @pytest.mark.parametrize("function", [triple_header_softmax, triple_header_logistic, ClusteringObjective])
-def test_defaults_are_those_of_the_config(function, name):
-    assert inspect.signature(function).parameters[name].default == getattr(ClusteringConfig(), name)
+def test_defaults_are_those_of_the_methods(function, method):
+    settings = inspect.signature(function).parameters
+    options = {name: option.default for name, option in PRETRAININGS[method].options.items()}
+    assert settings["scale"].default == options["scale"]
+    assert settings["margins"].default == (options["margin"],) * 3
+    weights = tuple(options[name] for name in ("siblings", "strangers", "by_class"))
+    assert settings["header_weights"].default == weights
 
 
 # ---- logistic form

@@ -11,7 +11,7 @@ import keras
 from keras import layers
 from tensorflow.python.framework.config import disable_op_determinism
 
-from kwsembed.config import ClusteringConfig, TrainConfig
+from kwsembed.config import TrainConfig
 from kwsembed.errors import ConfigError
 from kwsembed.methods import PRETRAININGS
 from kwsembed.models import forward
@@ -40,10 +40,10 @@ def windows():
 
 
 def objective_of(method, *, seed=0):
-    config = TrainConfig(
-        pretrain=method, embedding_size=DIM, seed=seed, clustering=ClusteringConfig(cluster_size=4)
-    )
-    return build_objective(config, CLASSES, 3)
+    name, _, options = method.partition(":")
+    if name in CLUSTERED and "cluster_size" not in options:
+        method = f"{name}:cluster_size=4{options and ','}{options}"
+    return build_objective(TrainConfig(pretrain=method, embedding_size=DIM, seed=seed), CLASSES, 3)
 
 
 def pretrainer_of(method, *, seed=0, eagerly=True):
@@ -123,8 +123,22 @@ def test_the_seed_decides_where_proxies_start(method):
     assert np.abs(first - other).max() > 0.1
 
 
+@pytest.mark.parametrize("method", CLUSTERED)
+def test_options_of_clusters_reach_their_tables(method):
+    objective = objective_of(f"{method}:cluster_size=2,cluster_limit=3,recluster_epochs=5")
+    assert objective.refresh_epochs == 5
+    assert objective.centroids.shape == (3 * 3, DIM)  # eight or sixteen clips in twos, three at most
+    assert objective_of(f"{method}:cluster_size=4").centroids.shape == (2 + 2 + 4, DIM)
+
+
 @pytest.mark.parametrize(
-    ("method", "option"), [(name, option) for name, about in PRETRAININGS.items() for option in about.options]
+    ("method", "option"),
+    [
+        (name, option)
+        for name, about in PRETRAININGS.items()
+        for option in about.options
+        if option not in ("cluster_size", "cluster_limit", "recluster_epochs")
+    ],
 )
 def test_every_option_reaches_its_loss(method, option, windows):
     about = PRETRAININGS[method].options[option]
