@@ -91,3 +91,14 @@ def test_a_config_takes_every_pretraining_and_refuses_what_it_cannot_be(name):
     assert TrainConfig(pretrain=name).pretrain == name
     with pytest.raises(ConfigError, match="unknown option of pretrain"):
         TrainConfig(pretrain=f"{name}:volume=11")
+
+
+def test_tuning_draws_whole_numbers_where_an_option_counts():
+    from kwsembed.comparison.contender import parse_contender, tuning_trials
+
+    drawn = set()
+    for trial in tuning_trials(parse_contender("soft_triple"), 8, seed=0):
+        _, values = parse_method(trial.pretrain, PRETRAININGS, kind="pretrain")  # refuses others
+        drawn.add(values["centers"])
+    assert len(drawn) > 3
+    assert all(value == int(value) for value in drawn)
