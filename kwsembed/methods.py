@@ -7,37 +7,9 @@ line and in results. Here are names, options and defaults; what they mean in cod
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from kwsembed.method_options import Method, Option, parse_method
 
-from kwsembed.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class Option:
-    """A number that a method takes: its default and the range it must lie in."""
-
-    default: float
-    least: float
-    most: float
-
-
-@dataclass(frozen=True)
-class Method:
-    """What is known of one method without any training code.
-
-    Attributes:
-        name: As it is asked for.
-        summary: What it does, in a line.
-        source: Where it was published.
-        options: Its options.
-    """
-
-    name: str
-    summary: str
-    source: str
-    options: Mapping[str, Option]
+__all__ = ["PRETRAININGS", "REBALANCINGS", "Method", "Option", "parse_method"]
 
 
 def _table(*methods: Method) -> dict[str, Method]:
@@ -109,19 +81,39 @@ _CLUSTER_OPTIONS = {
     "recluster_epochs": Option(1.0, 1.0, 1_000.0),
 }
 
+# Factor on squared distances, margin of all headers, weights of the three.
+_HEADER_OPTIONS = {
+    "scale": Option(8.0, 0.1, 100.0),
+    "margin": Option(0.1, 0.0, 2.0),
+    "siblings": Option(0.25, 0.0, 10.0),
+    "strangers": Option(0.25, 0.0, 10.0),
+    "by_class": Option(1.0, 0.0, 10.0),
+}
+
 PRETRAININGS = _table(
     Method(
         "clustering",
         "triple-header cross entropy over per-class clusters",
         "reconstruction after Arora et al. 2019 and Huang et al. 2016",
-        _CLUSTER_OPTIONS
-        | {
-            "scale": Option(8.0, 0.1, 100.0),
-            "margin": Option(0.1, 0.0, 2.0),
-            "siblings": Option(0.25, 0.0, 10.0),
-            "strangers": Option(0.25, 0.0, 10.0),
-            "by_class": Option(1.0, 0.0, 10.0),
-        },
+        _CLUSTER_OPTIONS | _HEADER_OPTIONS,
+    ),
+    Method(
+        "clustering_logistic",
+        "triple-header loss as a chain of logistic links",
+        "reconstruction after Arora et al. 2019 and Huang et al. 2016",
+        _CLUSTER_OPTIONS | _HEADER_OPTIONS,
+    ),
+    Method(
+        "lmle",
+        "quintuplet hinge on clusters, mined in the batch",
+        "Huang et al. 2016, section 3",
+        _CLUSTER_OPTIONS | {"margin": Option(0.2, 0.0, 4.0)},
+    ),
+    Method(
+        "magnet",
+        "density around the centroids of clusters",
+        "Rippel et al. 2015, arXiv:1511.05939, section 3",
+        _CLUSTER_OPTIONS | {"margin": Option(1.0, 0.0, 20.0)},
     ),
     Method(
         "siamese",
@@ -129,60 +121,56 @@ PRETRAININGS = _table(
         "Hadsell, Chopra, LeCun 2006, equation 4",
         {"margin": Option(1.0, 0.01, 2.0)},
     ),
+    Method(
+        "triplet_batch_hard",
+        "hardest positive against hardest negative of the batch, soft margin",
+        "Hermans, Beyer, Leibe 2017, arXiv:1703.07737, equation 5",
+        {"scale": Option(1.0, 0.1, 100.0)},
+    ),
+    Method(
+        "triplet_semi_hard",
+        "every positive against the nearest negative that is farther away",
+        "Schroff, Kalenichenko, Philbin 2015, arXiv:1503.03832, section 3",
+        {"margin": Option(0.2, 0.001, 4.0)},
+    ),
+    Method(
+        "supervised_contrastive",
+        "softmax over the batch in which all of the own class are positives",
+        "Khosla et al. 2020, arXiv:2004.11362, equation 2",
+        {"temperature": Option(0.1, 0.01, 10.0)},
+    ),
+    Method(
+        "prototypical",
+        "softmax over distances to the classes' means in the batch",
+        "Snell, Swersky, Zemel 2017, arXiv:1703.05175, equations 1 and 2",
+        {"scale": Option(8.0, 0.1, 100.0)},
+    ),
+    Method(
+        "normalised_softmax",
+        "softmax over cosines to one learned proxy per class",
+        "Zhai, Wu 2019, arXiv:1811.12649, section 3",
+        {"scale": Option(20.0, 1.0, 100.0)},
+    ),
+    Method(
+        "center",
+        "normalised softmax, and half the squared distance to the learned centre of the class",
+        "Wen et al. 2016, equation 5",
+        {"weight": Option(1.0, 0.0, 100.0), "scale": Option(20.0, 1.0, 100.0)},
+    ),
+    Method(
+        "soft_triple",
+        "softmax over classes of several learned centres each",
+        "Qian et al. 2019, arXiv:1909.05235, section 3",
+        {
+            "centers": Option(10, 1, 100, whole=True),
+            "scale": Option(20.0, 1.0, 100.0),
+            "margin": Option(0.01, 0.0, 1.0),
+        },
+    ),
+    Method(
+        "proxy_anchor",
+        "learned proxies pull their class and push the rest of the batch, the hardest most",
+        "Kim et al. 2020, arXiv:2003.13911, equation 4",
+        {"scale": Option(32.0, 1.0, 100.0), "margin": Option(0.1, 0.0, 1.0)},
+    ),
 )
-
-
-def parse_method(text: str, known: Mapping[str, Method], *, kind: str) -> tuple[Method, dict[str, float]]:
-    """Reads `NAME` or `NAME:OPTION=VALUE,...`.
-
-    A method with one option takes its bare value too: `undersample:10`.
-
-    Args:
-        text: The method as it was asked for.
-        known: The methods of this kind.
-        kind: What to call them in an error, such as `rebalance`.
-
-    Returns:
-        The method and the values of all its options, defaults included.
-
-    Raises:
-        ConfigError: Unknown method or option, or a value that is no number of its range.
-
-    Example:
-        >>> parse_method("focal:gamma=1.5", REBALANCINGS, kind="rebalance")[1]
-        {'gamma': 1.5}
-        >>> parse_method("undersample:4", REBALANCINGS, kind="rebalance")[1]
-        {'ratio': 4.0}
-    """
-    name, colon, rest = text.partition(":")
-    if name not in known:
-        raise ConfigError(f"unknown {kind}", expected=f"one of {', '.join(known)}", received=f"{kind}={text}")
-    method = known[name]
-    values = {option: about.default for option, about in method.options.items()}
-    for part in rest.split(",") if colon else []:
-        option, equals, value = part.partition("=")
-        if not equals and len(values) == 1:
-            option, value = next(iter(values)), part
-        if option.strip() not in values:
-            raise ConfigError(
-                f"unknown option of {kind} {name}",
-                expected=", ".join(f"{key}=NUMBER" for key in method.options) or "no option",
-                received=f"{kind}={text}",
-            )
-        values[option.strip()] = _number(option.strip(), value, method, text=text, kind=kind)
-    return method, values
-
-
-def _number(option: str, value: str, method: Method, *, text: str, kind: str) -> float:
-    about = method.options[option]
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not about.least <= number <= about.most:
-        raise ConfigError(
-            f"option {option} of {kind} {method.name} is out of range",
-            expected=f"a number from {about.least:g} to {about.most:g}",
-            received=f"{kind}={text}",
-        )
-    return number

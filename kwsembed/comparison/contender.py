@@ -156,6 +156,8 @@ def _redrawn(text: str, known: dict[str, Method], random: np.random.Generator) -
             new = 1.0 - _near(1.0 - value, random)
         else:
             new = _near(value, random)
+        if about.whole:
+            new = round(new)
         drawn.append(f"{option}={float(np.clip(new, about.least, about.most)):.6g}")
     return f"{method.name}:{','.join(drawn)}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -24,10 +23,13 @@ def focal(classes: tf.Tensor, logits: tf.Tensor, *, gamma: float = 2.0) -> tf.Te
         >>> focal(tf.constant([0]), tf.constant([[0.0, 0.0]]), gamma=2.0).numpy().round(4)  # ln 2 / 4
         array([0.1733], dtype=float32)
     """
-    logits = tf.cast(logits, tf.float32)
-    return keras.losses.categorical_focal_crossentropy(
-        tf.one_hot(classes, logits.shape[-1]), logits, alpha=1.0, gamma=gamma, from_logits=True
+    # Not Keras' own focal loss: it clips probabilities at 1e-7, where the most wrong examples lose their
+    # gradient.
+    surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=classes, logits=tf.cast(logits, tf.float32)
     )
+    wrong = tf.maximum(-tf.math.expm1(-surprise), 1e-7)  # 1 - p; the floor is for the gradient of its power
+    return wrong**gamma * surprise
 
 
 def logit_adjusted(

@@ -8,6 +8,14 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from kwsembed.losses.batch_masks import (
+    alike_and_unlike,
+    distances,
+    keep_broken,
+    mean_where,
+    squared_distances,
+)
+
 
 def contrastive(embeddings: tf.Tensor, classes: tf.Tensor, *, margin: float = 1.0) -> tf.Tensor:
     """One loss value per example: pulls pairs of a class together, pushes others beyond the margin.
@@ -30,18 +38,8 @@ def contrastive(embeddings: tf.Tensor, classes: tf.Tensor, *, margin: float = 1.
         array([2., 2.], dtype=float32)
     """
     embeddings = tf.cast(embeddings, tf.float32)
-    classes = tf.cast(classes, tf.int32)
-    squared = tf.maximum(
-        tf.reduce_sum((embeddings[:, tf.newaxis] - embeddings[tf.newaxis]) ** 2, axis=2), 0.0
-    )  # (batch, batch)
-    # The epsilon keeps the gradient of the root finite for identical points.
-    distance = tf.sqrt(squared + 1e-12)
-    same = tf.equal(classes[:, tf.newaxis], classes[tf.newaxis])
-    itself = tf.eye(tf.shape(classes)[0], dtype=tf.bool)
-    alike = tf.cast(tf.logical_and(same, tf.logical_not(itself)), tf.float32)
-    unlike = tf.cast(tf.logical_not(same), tf.float32)
-    pull = tf.math.divide_no_nan(tf.reduce_sum(alike * squared, axis=1), tf.reduce_sum(alike, axis=1))
-    push = tf.math.divide_no_nan(
-        tf.reduce_sum(unlike * tf.maximum(margin - distance, 0.0) ** 2, axis=1), tf.reduce_sum(unlike, axis=1)
-    )
-    return pull + push
+    squared = squared_distances(embeddings, embeddings)  # (batch, batch)
+    alike, unlike = alike_and_unlike(tf.cast(classes, tf.int32))
+    pull = mean_where(alike, squared)
+    push = mean_where(unlike, tf.square(tf.maximum(margin - distances(squared), 0.0)))
+    return keep_broken(pull + push, embeddings)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-# Stands for minus infinity in a softmax: exp() of it is 0, and its gradient is 0 instead of NaN.
-_EXCLUDED = -1e9
+from kwsembed.losses.batch_masks import EXCLUDED
 
 
 def triple_header_softmax(
@@ -44,7 +43,7 @@ def triple_header_softmax(
         cluster_classes: `(clusters,)` int, class of each cluster.
         cluster_valid: `(clusters,)` bool; False rows of the fixed-size table are ignored.
         class_count: Number of classes. A class without a valid cluster takes no part.
-        scale: s > 0. With unit vectors, 10 to 20 lets a good example reach a small loss.
+        scale: s > 0. With unit vectors, a good example reaches a small loss from about 8 on.
         margins: Margins of the three headers in squared distance, each >= 0.
         header_weights: Weights of the three headers.
 
@@ -64,7 +63,7 @@ def triple_header_softmax(
     cluster_classes = tf.cast(cluster_classes, tf.int32)
     cluster_valid = tf.cast(cluster_valid, tf.bool)
     distance = 2.0 - 2.0 * tf.matmul(embeddings, centroids, transpose_b=True)  # (batch, clusters)
-    logits = tf.where(cluster_valid[tf.newaxis, :], -scale * distance, _EXCLUDED)
+    logits = tf.where(cluster_valid[tf.newaxis, :], -scale * distance, EXCLUDED)
 
     own = tf.one_hot(clusters, tf.shape(centroids)[0], on_value=True, off_value=False, dtype=tf.bool)
     classes = tf.gather(cluster_classes, clusters)  # (batch,)
@@ -80,7 +79,7 @@ def triple_header_softmax(
 
 def _own_against(logits: tf.Tensor, own: tf.Tensor, rivals: tf.Tensor, *, margin: float) -> tf.Tensor:
     """-log softmax of the own logit, lowered by `margin`, among itself and the rivals."""
-    lowered = tf.where(own, logits - margin, tf.where(rivals, logits, _EXCLUDED))
+    lowered = tf.where(own, logits - margin, tf.where(rivals, logits, EXCLUDED))
     own_logit = tf.reduce_sum(tf.where(own, lowered, 0.0), axis=1)
     return tf.reduce_logsumexp(lowered, axis=1) - own_logit
 
@@ -98,8 +97,8 @@ def _class_against_class(
     member = tf.one_hot(cluster_classes, class_count, axis=0) * valid  # (class, cluster)
     count = tf.reduce_sum(member, axis=1)  # (class,)
     pooled = tf.reduce_logsumexp(
-        tf.where(member[tf.newaxis] > 0, logits[:, tf.newaxis, :], _EXCLUDED), axis=2
+        tf.where(member[tf.newaxis] > 0, logits[:, tf.newaxis, :], EXCLUDED), axis=2
     ) - tf.math.log(tf.maximum(count, 1.0))
-    class_logits = tf.where(count[tf.newaxis] > 0, pooled, _EXCLUDED)
+    class_logits = tf.where(count[tf.newaxis] > 0, pooled, EXCLUDED)
     true = tf.one_hot(classes, class_count)
     return tf.nn.softmax_cross_entropy_with_logits(labels=true, logits=class_logits - margin * true)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from kwsembed.pretraining.objectives import (
-    OBJECTIVES,
-    ClusteringObjective,
-    Objective,
-    SiameseObjective,
-    build_objective,
-)
+from kwsembed.pretraining.cluster_objectives import ClusteringObjective
+from kwsembed.pretraining.objective import Objective
+from kwsembed.pretraining.objectives import OBJECTIVES, build_objective
+from kwsembed.pretraining.pair_objectives import SiameseObjective
 from kwsembed.pretraining.pretrainer import EmbeddingPretrainer, RefreshObjective
 
 __all__ = [

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kwsembed.models import forward
-from kwsembed.pretraining.objectives import Objective
+from kwsembed.pretraining.objective import Objective
 
 
 class EmbeddingPretrainer(keras.Model):
@@ -17,7 +17,7 @@ class EmbeddingPretrainer(keras.Model):
 
     Args:
         embedder: Keras model, `(batch, frames, mels)` -> unit-norm `(batch, dim)`.
-        objective: See `kwsembed.pretraining.objectives`.
+        objective: See `kwsembed.pretraining.objective`; weights of it that are trainable are trained too.
 
     Example:
         >>> pretrainer = EmbeddingPretrainer(embedder, SiameseObjective())  # doctest: +SKIP

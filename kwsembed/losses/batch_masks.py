@@ -1,0 +1,81 @@
+"""What losses over a batch share: distances in batch^2 memory, and reductions that bear empty masks."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+EXCLUDED = -1e9
+"""Stands for minus infinity in a softmax: exp() of it is 0, and its gradient is 0 instead of NaN."""
+
+
+def squared_distances(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    """Squared Euclidean distances of all pairs, without a tensor of their differences.
+
+    Expanded to |a|^2 + |b|^2 - 2 a.b, which rounds to about 1e-7 for unit vectors; never negative.
+
+    Args:
+        left: `(a, dim)` float32.
+        right: `(b, dim)` float32.
+
+    Returns:
+        `(a, b)` float32.
+
+    Example:
+        >>> squared_distances(tf.constant([[1.0, 0.0]]), tf.constant([[1.0, 0.0], [0.0, 1.0]])).numpy()
+        array([[0., 2.]], dtype=float32)
+    """
+    norms_left = tf.reduce_sum(tf.square(left), axis=1)[:, tf.newaxis]
+    norms_right = tf.reduce_sum(tf.square(right), axis=1)[tf.newaxis, :]
+    return tf.maximum(norms_left + norms_right - 2.0 * tf.matmul(left, right, transpose_b=True), 0.0)
+
+
+def distances(squared: tf.Tensor) -> tf.Tensor:
+    """Plain Euclidean distances of squared ones; the epsilon keeps the gradient of the root finite at 0."""
+    return tf.sqrt(squared + 1e-12)
+
+
+def alike_and_unlike(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Which pairs of a batch share a label, an example and itself left out, and which do not.
+
+    Args:
+        labels: `(batch,)` int.
+
+    Returns:
+        Two `(batch, batch)` bool.
+    """
+    same = tf.equal(labels[:, tf.newaxis], labels[tf.newaxis, :])
+    return tf.linalg.set_diag(same, tf.zeros_like(labels, dtype=tf.bool)), tf.logical_not(same)
+
+
+def mean_where(mask: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """`(rows,)` mean of each row's values where the mask holds; 0 for a row where it never does."""
+    counted = tf.cast(mask, tf.float32)
+    total = tf.reduce_sum(tf.where(mask, values, 0.0), axis=1)
+    return tf.math.divide_no_nan(total, tf.reduce_sum(counted, axis=1))
+
+
+def largest_where(mask: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """`(rows,)` largest value where the mask holds; `EXCLUDED` for a row where it never does."""
+    return tf.reduce_max(tf.where(mask, values, EXCLUDED), axis=1)
+
+
+def smallest_where(mask: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """`(rows,)` smallest value where the mask holds; `-EXCLUDED` for a row where it never does."""
+    return tf.reduce_min(tf.where(mask, values, -EXCLUDED), axis=1)
+
+
+def any_where(mask: tf.Tensor) -> tf.Tensor:
+    """`(rows,)` bool, whether the mask holds anywhere in a row."""
+    return tf.reduce_any(mask, axis=1)
+
+
+def keep_broken(losses: tf.Tensor, embeddings: tf.Tensor) -> tf.Tensor:
+    """The losses, but NaN for every example whose embedding is not finite.
+
+    Comparing, masking and mining let a NaN disappear; training on would then hide that it has diverged.
+
+    Args:
+        losses: `(batch,)` float32.
+        embeddings: `(batch, dim)` float32.
+    """
+    return losses + tf.reduce_sum(embeddings * 0.0, axis=1)

@@ -1,0 +1,63 @@
+"""Proxy-Anchor loss: learnable proxies of the classes are the anchors, the examples of a batch their pairs.
+
+Source: Kim et al., "Proxy Anchor Loss for Deep Metric Learning" (CVPR 2020, arXiv:2003.13911), equation 4.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from kwsembed.losses.batch_masks import EXCLUDED, keep_broken
+
+
+def proxy_anchor(
+    embeddings: tf.Tensor,
+    classes: tf.Tensor,
+    proxies: tf.Tensor,
+    *,
+    scale: float = 32.0,
+    margin: float = 0.1,
+) -> tf.Tensor:
+    """One loss value per example; the mean over the batch is the paper's loss.
+
+    The paper's loss is a sum over proxies: `log(1 + sum exp(-scale * (cosine - margin)))` over the examples
+    of the proxy's class, averaged over the classes in the batch, plus
+    `log(1 + sum exp(scale * (cosine + margin)))` over the examples of other classes, averaged over all
+    proxies. Each proxy's term is handed out in equal parts to the examples in its sum.
+
+    Args:
+        embeddings: `(batch, dim)` float, unit norm.
+        classes: `(batch,)` int, rows of `proxies`.
+        proxies: `(classes, dim)` float of any length; brought to unit norm here. To be learned.
+        scale: Factor on cosines (the paper's alpha), > 0.
+        margin: Difference of cosines (the paper's delta), >= 0.
+
+    Returns:
+        `(batch,)` float32.
+
+    Example:
+        >>> z, proxies = tf.constant([[1.0, 0.0]]), tf.constant([[1.0, 0.0], [0.0, 1.0]])
+        >>> proxy_anchor(z, tf.constant([0]), proxies, scale=1.0, margin=0.0).numpy().round(4)
+        array([0.6598], dtype=float32)
+
+        ln(1 + e^-1) = 0.3133 of the proxy of its class, and half of ln(1 + e^0) = 0.6931 of the other.
+    """
+    embeddings = tf.cast(embeddings, tf.float32)
+    directions = tf.math.l2_normalize(tf.cast(proxies, tf.float32), axis=1)
+    cosine = tf.matmul(embeddings, directions, transpose_b=True)  # (batch, class)
+    own = tf.one_hot(classes, tf.shape(directions)[0])
+    examples = tf.cast(tf.shape(cosine)[0], tf.float32)
+    present = tf.reduce_sum(tf.cast(tf.reduce_any(own > 0, axis=0), tf.float32))
+    pull = _term_of_each_example(-scale * (cosine - margin), own) / present
+    push = _term_of_each_example(scale * (cosine + margin), 1.0 - own) / tf.cast(
+        tf.shape(cosine)[1], tf.float32
+    )
+    return keep_broken(examples * (pull + push), embeddings)
+
+
+def _term_of_each_example(logits: tf.Tensor, takes_part: tf.Tensor) -> tf.Tensor:
+    """`(batch,)`: each proxy's `log(1 + sum exp)`, in equal parts for those that take part in it."""
+    counted = tf.where(takes_part > 0, logits, EXCLUDED)
+    terms = tf.reduce_logsumexp(tf.pad(counted, [[1, 0], [0, 0]]), axis=0)  # the row of zeros is the 1
+    sizes = tf.reduce_sum(takes_part, axis=0)
+    return tf.linalg.matvec(takes_part, tf.math.divide_no_nan(terms, sizes))

@@ -1,0 +1,101 @@
+"""Training with every remedy for imbalance on a toy corpus: phases, epochs, weights, what stays frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from kwsembed.audio import wav
+from kwsembed.config import AugmentConfig, ScheduleConfig, TrainConfig
+from kwsembed.data.cache import ClipStore, build_cache
+from kwsembed.manifest import Manifest, assign_splits, read_manifest
+from kwsembed.methods import REBALANCINGS
+from kwsembed.models import embedder_of, forward
+from kwsembed.progress import silent
+from kwsembed.training.data import TrainingData
+from kwsembed.training.rebalancing import rebalancing
+from kwsembed.training.run_directory import RunDirectory
+from kwsembed.training.stages import END_TO_END, PRETRAIN, Stages
+from kwsembed.training.variables_file import save_variables
+
+pytestmark = pytest.mark.slow
+
+CLIPS = {"beep": 4, "noise": 12}
+SCHEDULE = ScheduleConfig(batch_size=4, epoch_steps=1, finetune_epochs=2, finetune_learning_rate=0.05)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClipStore, Manifest]:
+    """Four beeps and twelve pieces of noise, half a second each."""
+    root = tmp_path_factory.mktemp("sounds")
+    random = np.random.default_rng(0)
+    for label, count in CLIPS.items():
+        (root / label).mkdir()
+        for number in range(count):
+            waveform = 0.02 * random.standard_normal(8000)
+            if label == "beep":
+                waveform += 0.3 * np.sin(2 * np.pi * (800 + 20 * number) * np.arange(8000) / 16000)
+            wav.write(root / label / f"{number}.wav", waveform.astype(np.float32), 16000)
+    manifest = assign_splits(read_manifest(root))
+    return build_cache(manifest, cache_dir=root.parent / "cache", sample_rate_hz=16000), manifest
+
+
+def stages_of(corpus: tuple[ClipStore, Manifest], folder: Path, rebalance: str) -> Stages:
+    """Stages whose pretraining is as if it had just been finished."""
+    store, manifest = corpus
+    augment = AugmentConfig(speed_change=0.0, background_probability=0.0, reverberation_probability=0.0)
+    config = TrainConfig(
+        width=0.25, embedding_size=8, window_s=0.2, rebalance=rebalance, schedule=SCHEDULE, augment=augment
+    )
+    run = RunDirectory(folder / "RUN")
+    run.start(config, manifest, resume=False)
+    data = TrainingData.of(store, manifest, config)
+    stages = Stages(data, run, progress=lambda stage: silent, say=lambda line: None)
+    save_variables(run.weights(PRETRAIN), stages.embedder().variables)
+    return stages
+
+
+def state_after(folder: Path, phase: str, variables: int) -> list[np.ndarray]:
+    """The network's variables as a phase's last checkpoint holds them."""
+    [path] = (folder / "RUN" / "checkpoints" / f"{phase}.epochs").glob("*/state.npz")
+    with np.load(path) as file:
+        return [file[name] for name in sorted(file.files)][:variables]
+
+
+@pytest.mark.parametrize("method", REBALANCINGS)
+def test_every_remedy_trains(method: str, corpus: tuple[ClipStore, Manifest], tmp_path: Path) -> None:
+    stages = stages_of(corpus, tmp_path, method)
+    result = stages.train_end_to_end()
+    phases = rebalancing(method).phases
+    assert len(result["history"]) == max(SCHEDULE.finetune_epochs, len(phases))
+    assert all(np.isfinite(epoch["loss"]) for epoch in result["history"])
+    assert sum(result["composition"].values()) == pytest.approx(1)
+    weighed = [result["composition"][label] * result["class_weights"][label] for label in CLIPS]
+    assert sum(weighed) == pytest.approx(1)
+
+    classifier = stages.classifier(END_TO_END)
+    windows = np.zeros((1, *classifier.input_shape[1:]), np.float32)
+    assert np.isfinite(forward(classifier, windows)).all()
+    if method == "logit_adjusted_post_hoc":
+        # The bias of the kept network is that of the last checkpoint, less the log prior.
+        trained = state_after(tmp_path, END_TO_END, len(classifier.variables))[-1]
+        shares = np.array([result["composition"][label] for label in CLIPS])  # natural draws
+        bias = classifier.get_layer("logits").bias.numpy()
+        np.testing.assert_allclose(bias, trained - np.log(shares), rtol=1e-5)
+        assert bias[0] - trained[0] > bias[1] - trained[1]  # the rare class gains
+    if method == "decoupled":
+        kept = [variable.numpy() for variable in embedder_of(classifier).variables]
+        before = state_after(tmp_path, END_TO_END, len(kept))
+        start = [variable.numpy() for variable in stages.pretrained().variables]
+        # The first phase moves weights and batch statistics, the second neither, but makes a new head.
+        assert all(not np.array_equal(a, b) for a, b in zip(before, start, strict=True) if a.size > 1)
+        for was, now in zip(before, kept, strict=True):
+            np.testing.assert_array_equal(was, now)
+        plain_head = state_after(tmp_path, END_TO_END, len(kept) + 2)[-2:]
+        head = [variable.numpy() for variable in classifier.get_layer("logits").variables]
+        assert [part.shape for part in plain_head] == [part.shape for part in head]
+        assert all(np.abs(a - b).max() > 1e-4 for a, b in zip(plain_head, head, strict=True))
