@@ -173,4 +173,10 @@ PRETRAININGS = _table(
         "Kim et al. 2020, arXiv:2003.13911, equation 4",
         {"scale": Option(32.0, 1.0, 100.0), "margin": Option(0.1, 0.0, 1.0)},
     ),
+    Method(
+        "exemplar",
+        "normalised softmax over classes, and one over training clips, each a class of its own",
+        "after Dosovitskiy et al. 2014, arXiv:1406.6909",
+        {"clips": Option(0.5, 0.0, 10.0), "scale": Option(16.0, 1.0, 100.0)},
+    ),
 )

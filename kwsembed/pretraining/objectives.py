@@ -8,7 +8,12 @@ import numpy as np
 
 from kwsembed.config import TrainConfig
 from kwsembed.methods import PRETRAININGS, parse_method
-from kwsembed.pretraining import cluster_objectives, pair_objectives, proxy_objectives
+from kwsembed.pretraining import (
+    cluster_objectives,
+    exemplar_objective,
+    pair_objectives,
+    proxy_objectives,
+)
 from kwsembed.pretraining.objective import Objective
 
 OBJECTIVES: dict[str, Callable[..., Objective]] = {
@@ -25,6 +30,7 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "center": proxy_objectives.centered,
     "soft_triple": proxy_objectives.several_centers,
     "proxy_anchor": proxy_objectives.anchored,
+    "exemplar": exemplar_objective.exemplars,
 }
 """Builders by method name: `(config, classes (items,), class_count, **options) -> Objective`."""
 
