@@ -81,27 +81,33 @@ _CLUSTER_OPTIONS = {
     "recluster_epochs": Option(1.0, 1.0, 1_000.0),
 }
 
-# Factor on squared distances, margin of all headers, weights of the three.
-_HEADER_OPTIONS = {
-    "scale": Option(8.0, 0.1, 100.0),
-    "margin": Option(0.1, 0.0, 2.0),
-    "siblings": Option(0.25, 0.0, 10.0),
-    "strangers": Option(0.25, 0.0, 10.0),
-    "by_class": Option(1.0, 0.0, 10.0),
-}
+# Factor on squared distances, margin of all headers.
+_HEADER_OPTIONS = {"scale": Option(8.0, 0.1, 100.0), "margin": Option(0.1, 0.0, 2.0)}
 
 PRETRAININGS = _table(
     Method(
         "clustering",
         "triple-header cross entropy over per-class clusters",
         "reconstruction after Arora et al. 2019 and Huang et al. 2016",
-        _CLUSTER_OPTIONS | _HEADER_OPTIONS,
+        _CLUSTER_OPTIONS
+        | _HEADER_OPTIONS
+        | {
+            "siblings": Option(0.25, 0.0, 10.0),
+            "strangers": Option(0.25, 0.0, 10.0),
+            "by_class": Option(1.0, 0.0, 10.0),
+        },
     ),
     Method(
         "clustering_logistic",
         "triple-header loss as a chain of logistic links",
         "reconstruction after Arora et al. 2019 and Huang et al. 2016",
-        _CLUSTER_OPTIONS | _HEADER_OPTIONS,
+        _CLUSTER_OPTIONS
+        | _HEADER_OPTIONS
+        | {
+            "own": Option(0.25, 0.0, 10.0),
+            "siblings": Option(0.25, 0.0, 10.0),
+            "strangers": Option(1.0, 0.0, 10.0),
+        },
     ),
     Method(
         "lmle",

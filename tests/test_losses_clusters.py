@@ -44,15 +44,20 @@ def distances_of(z, own, mu, cluster_classes, valid):
     )
 
 
-@pytest.mark.parametrize("method", ["clustering", "clustering_logistic"])
-@pytest.mark.parametrize("function", [triple_header_softmax, triple_header_logistic, ClusteringObjective])
-def test_defaults_are_those_of_the_methods(function, method):
+@pytest.mark.parametrize(
+    ("function", "method", "weights"),
+    [
+        (triple_header_softmax, "clustering", ("siblings", "strangers", "by_class")),
+        (ClusteringObjective, "clustering", ("siblings", "strangers", "by_class")),
+        (triple_header_logistic, "clustering_logistic", ("own", "siblings", "strangers")),
+    ],
+)
+def test_defaults_are_those_of_the_methods(function, method, weights):
     settings = inspect.signature(function).parameters
     options = {name: option.default for name, option in PRETRAININGS[method].options.items()}
     assert settings["scale"].default == options["scale"]
     assert settings["margins"].default == (options["margin"],) * 3
-    weights = tuple(options[name] for name in ("siblings", "strangers", "by_class"))
-    assert settings["header_weights"].default == weights
+    assert settings["header_weights"].default == tuple(options[name] for name in weights)
 
 
 # ---- logistic form

@@ -140,9 +140,11 @@ def test_options_of_clusters_reach_their_tables(method):
         if option not in ("cluster_size", "cluster_limit", "recluster_epochs")
     ],
 )
-def test_every_option_reaches_its_loss(method, option, windows):
+def test_every_option_reaches_its_loss(method, option):
     about = PRETRAININGS[method].options[option]
-    z = forward(pretrainer_of("siamese").embedder, windows)
+    # Without any structure, so that no part of a loss is as good as zero.
+    z = np.random.default_rng(3).standard_normal((len(CLASSES), DIM)).astype(np.float32)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
 
     def found(text):
         objective = objective_of(text)

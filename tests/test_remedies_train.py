@@ -17,7 +17,7 @@ from kwsembed.methods import REBALANCINGS
 from kwsembed.models import embedder_of, forward
 from kwsembed.progress import silent
 from kwsembed.training.data import TrainingData
-from kwsembed.training.rebalancing import rebalancing
+from kwsembed.training.rebalancing import epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import END_TO_END, PRETRAIN, Stages
 from kwsembed.training.variables_file import save_variables
@@ -71,7 +71,7 @@ def test_every_remedy_trains(method: str, corpus: tuple[ClipStore, Manifest], tm
     stages = stages_of(corpus, tmp_path, method)
     result = stages.train_end_to_end()
     phases = rebalancing(method).phases
-    assert len(result["history"]) == max(SCHEDULE.finetune_epochs, len(phases))
+    assert len(result["history"]) == sum(epochs_of(phases, SCHEDULE.finetune_epochs))
     assert all(np.isfinite(epoch["loss"]) for epoch in result["history"])
     assert sum(result["composition"].values()) == pytest.approx(1)
     weighed = [result["composition"][label] * result["class_weights"][label] for label in CLIPS]

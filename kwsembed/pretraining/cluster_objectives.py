@@ -5,91 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from kwsembed.config import TrainConfig
 from kwsembed.losses import magnet, quintuplet, triple_header_logistic, triple_header_softmax
-from kwsembed.pretraining.clustering import cluster_by_class, cluster_counts
+from kwsembed.pretraining.clustered_objective import ClusteredObjective, table_options_of
 from kwsembed.pretraining.objective import Objective
-
-
-class ClusteredObjective(Objective):
-    """Base of objectives over clusters: their tables, and how they are renewed.
-
-    The tables of clusters have a fixed size, so re-clustering never retraces the training step. Until the
-    first `refresh` there are no clusters and calling it is an error of the caller's.
-
-    Args:
-        classes: `(items,)` class of every training clip.
-        class_count: Number of classes.
-        embedding_size: Dimensions of the embedding.
-        cluster_size: Clips that one cluster should hold.
-        cluster_limit: Most clusters of one class.
-        refresh_epochs: Epochs between two clusterings.
-    """
-
-    def __init__(
-        self,
-        classes: np.ndarray,
-        *,
-        class_count: int,
-        embedding_size: int,
-        cluster_size: int = 20,
-        cluster_limit: int = 32,
-        refresh_epochs: int = 1,
-        **layer_options: Any,
-    ) -> None:
-        super().__init__(**layer_options)
-        self.refresh_epochs = refresh_epochs
-        self.class_count = class_count
-        self.cluster_size = cluster_size
-        self.cluster_limit = cluster_limit
-        self._item_classes = np.asarray(classes, np.int32)
-        sizes = np.bincount(self._item_classes, minlength=class_count)
-        table = int(cluster_counts(sizes, cluster_size=cluster_size, cluster_limit=cluster_limit).sum())
-        self.centroids = self._table("centroids", (table, embedding_size), "float32")
-        self.cluster_classes = self._table("cluster_classes", (table,), "int32")
-        self.cluster_valid = self._table("cluster_valid", (table,), "int32")
-        self.assignment = self._table("assignment", (len(self._item_classes),), "int32")
-
-    def _table(self, name: str, shape: tuple[int, ...], dtype: str) -> keras.Variable:
-        return self.add_weight(name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False)
-
-    def clusters_of(self, items: tf.Tensor) -> tf.Tensor:
-        """`(batch,)` cluster of each training clip: a row of the tables."""
-        return tf.gather(self.assignment.value, items)
-
-    def tables(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Centroids `(clusters, dim)`, and by row `(clusters,)` the class and whether the row is in use."""
-        return (
-            self.centroids.value,
-            self.cluster_classes.value,
-            tf.cast(self.cluster_valid.value, tf.bool),
-        )
-
-    def refresh(self, embeddings: np.ndarray, *, seed: int) -> dict[str, float]:
-        """Clusters every class anew; the centroids are means of these, the current embeddings."""
-        found = cluster_by_class(
-            embeddings,
-            self._item_classes,
-            class_count=self.class_count,
-            cluster_size=self.cluster_size,
-            cluster_limit=self.cluster_limit,
-            seed=seed,
-        )
-        used = len(found.classes)
-        centroids = np.zeros(self.centroids.shape, np.float32)
-        centroids[:used] = found.centroids
-        classes = np.zeros(self.cluster_classes.shape, np.int32)
-        classes[:used] = found.classes
-        self.centroids.assign(centroids)
-        self.cluster_classes.assign(classes)
-        self.cluster_valid.assign((np.arange(len(classes)) < used).astype(np.int32))
-        self.assignment.assign(found.assignment)
-        similarity = np.sum(embeddings * found.centroids[found.assignment], axis=1)
-        return {"clusters": float(used), "own_centroid_similarity": float(similarity.mean())}
 
 
 class ClusteringObjective(ClusteredObjective):
@@ -181,26 +103,7 @@ class MagnetObjective(ClusteredObjective):
         return magnet(embeddings, self.clusters_of(items), *self.tables(), margin=self.margin)
 
 
-def _tables(
-    config: TrainConfig,
-    class_count: int,
-    *,
-    cluster_size: float,
-    cluster_limit: float,
-    recluster_epochs: float,
-) -> dict[str, Any]:
-    """Arguments of `ClusteredObjective` from the options that all clustered methods have."""
-    return {
-        "class_count": class_count,
-        "embedding_size": config.embedding_size,
-        "cluster_size": round(cluster_size),
-        "cluster_limit": round(cluster_limit),
-        "refresh_epochs": round(recluster_epochs),
-    }
-
-
-def _triple_header(
-    kind: type[ClusteringObjective],
+def clustering(
     config: TrainConfig,
     classes: np.ndarray,
     class_count: int,
@@ -212,12 +115,35 @@ def _triple_header(
     by_class: float,
     **table_options: float,
 ) -> Objective:
-    return kind(
+    """See `ClusteringObjective`; the weights are those of its three headers."""
+    return ClusteringObjective(
         classes,
         scale=scale,
         margins=(margin, margin, margin),
         header_weights=(siblings, strangers, by_class),
-        **_tables(config, class_count, **table_options),
+        **table_options_of(config, class_count, **table_options),
+    )
+
+
+def clustering_logistic(
+    config: TrainConfig,
+    classes: np.ndarray,
+    class_count: int,
+    *,
+    scale: float,
+    margin: float,
+    own: float,
+    siblings: float,
+    strangers: float,
+    **table_options: float,
+) -> Objective:
+    """See `LogisticClusteringObjective`; the weights are those of its three links."""
+    return LogisticClusteringObjective(
+        classes,
+        scale=scale,
+        margins=(margin, margin, margin),
+        header_weights=(own, siblings, strangers),
+        **table_options_of(config, class_count, **table_options),
     )
 
 
@@ -230,10 +156,8 @@ def _with_margin(
     margin: float,
     **table_options: float,
 ) -> Objective:
-    return kind(classes, margin=margin, **_tables(config, class_count, **table_options))
+    return kind(classes, margin=margin, **table_options_of(config, class_count, **table_options))
 
 
-clustering = partial(_triple_header, ClusteringObjective)
-clustering_logistic = partial(_triple_header, LogisticClusteringObjective)
 lmle = partial(_with_margin, QuintupletObjective)
 magnetic = partial(_with_margin, MagnetObjective)
