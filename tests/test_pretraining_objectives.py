@@ -25,6 +25,7 @@ LEARNED = {
     "center": {"proxies": (3, DIM), "centers": (3, DIM)},
     "soft_triple": {"centers": (3, 10, DIM)},
     "proxy_anchor": {"proxies": (3, DIM)},
+    "exemplar": {"proxies": (3, DIM), "clip_proxies": (len(CLASSES), DIM)},
 }
 CLUSTERED = ("clustering", "clustering_logistic", "lmle", "magnet")
 
@@ -121,6 +122,7 @@ def test_the_seed_decides_where_proxies_start(method):
     first, again, other = (objective_of(method, seed=seed).get_weights()[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 0.1
+    assert objective_of(method, seed=2**32 - 1).weights  # the largest that a config takes
 
 
 @pytest.mark.parametrize("method", CLUSTERED)

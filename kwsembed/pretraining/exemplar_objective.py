@@ -1,4 +1,4 @@
-"""An objective that tells classes apart and, within them, recordings: background then teaches the network too."""
+"""An objective that tells classes apart and, within them, recordings, so that background teaches too."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class ExemplarObjective(NormalisedSoftmaxObjective):
             class_count=class_count, embedding_size=embedding_size, scale=scale, seed=seed, **layer_options
         )
         self.clips = clips
-        self.clip_proxies = self._points("clip_proxies", (clip_count, embedding_size), seed=seed + 1)
+        other_seed = (seed + 1) % 2**32  # as far as seeds count
+        self.clip_proxies = self._points("clip_proxies", (clip_count, embedding_size), seed=other_seed)
 
     def call(self, embeddings: tf.Tensor, classes: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """One loss value per example."""
