@@ -63,6 +63,7 @@ def test_a_class_that_is_never_drawn_weighs_nothing():
 def test_phases_share_the_epochs():
     assert epochs_of(rebalancing("decoupled:head_share=0.25").phases, 8) == [6, 2]
     assert epochs_of(rebalancing("class_weight").phases, 5) == [5]
+    assert epochs_of(rebalancing("ldam_drw").phases, 2) == [1, 1]
     assert epochs_of(rebalancing("ldam_drw").phases, 1) == [1, 1]
 
 

@@ -30,6 +30,7 @@ TENSORFLOW_RING = (
     "losses",
     "pretraining",
     "training",
+    "comparison",
     "evaluation",
     "tflite",
     "report",

@@ -82,14 +82,19 @@ def rebalancing(method: str) -> Rebalancing:
 
 
 def epochs_of(phases: Sequence[Phase], epochs: int) -> list[int]:
-    """How many of a stage's epochs each phase gets: its share, at least one.
+    """How many of a stage's epochs each phase gets: its share, at least one, in all no more than there are.
+
+    Only a stage with fewer epochs than phases is made longer.
 
     Example:
         >>> epochs_of(rebalancing("decoupled").phases, 16)
         [13, 3]
     """
     ends = np.rint(np.cumsum([phase.share for phase in phases]) * epochs).astype(int)
-    return [max(1, int(count)) for count in np.diff(ends, prepend=0)]
+    counts = [max(1, int(count)) for count in np.diff(ends, prepend=0)]
+    while sum(counts) > max(epochs, len(counts)):
+        counts[counts.index(max(counts))] -= 1
+    return counts
 
 
 def balancing_weights(probabilities: np.ndarray) -> np.ndarray:
