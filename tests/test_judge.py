@@ -111,7 +111,9 @@ def test_a_bias_moves_clip_probabilities_only(useless):
 
 
 def test_curves_reach_from_no_alarm_to_no_miss(perfect):
-    curve = perfect.curves()["tone_1k"]
+    points = perfect.choose_thresholds(0.5)
+    curve = perfect.curves(points)["tone_1k"]
+    assert points["tone_1k"].threshold in curve["threshold"]
     assert curve["threshold"] == sorted(curve["threshold"], reverse=True)
     assert min(curve["miss_rate"]) == 0.0
     assert curve["false_alarms_per_hour"][0] == 0.0

@@ -125,13 +125,16 @@ class Judgement:
             result["per_class"][label].update(measured)
         return result
 
-    def curves(self) -> dict[str, dict[str, Any]]:
-        """Miss rate against false alarms per hour, per event label; empty without background audio."""
+    def curves(self, points: Mapping[str, OperatingPoint]) -> dict[str, dict[str, Any]]:
+        """Miss rate against false alarms per hour, per event label; empty without background audio.
+
+        The thresholds of `points` are among those of the curves.
+        """
         curves = {}
         for label in self._event_labels():
             replay = self.replay(label)
             if replay.hours > 0:
-                curves[label] = operating_curve(replay).to_dict()
+                curves[label] = operating_curve(replay, thresholds=[points[label].threshold]).to_dict()
         return curves
 
     def _event_labels(self) -> Sequence[str]:

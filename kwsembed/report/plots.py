@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,16 +107,7 @@ def misses_against_false_alarms(run: RunRecord, label: str, number: int) -> Pane
     curves = run.curves.get(label) or {}
     curve: Any = curves.get(run.split) or {}
     figures = run.figures.of(label) if run.figures else ClassFigures()
-    misses_known = curve.get("miss_rate") is not None  # not of a label without events
-    points = (
-        [
-            (rate, miss)
-            for rate, miss in zip(curve["false_alarms_per_hour"], curve["miss_rate"], strict=True)
-            if rate is not None and miss is not None
-        ]
-        if misses_known
-        else []
-    )
+    points = det_points(curve, figures)
     if not points or not curve.get("hours"):
         return None
     resolution = 1 / curve["hours"]
@@ -155,6 +146,25 @@ def misses_against_false_alarms(run: RunRecord, label: str, number: int) -> Pane
         return Panel(
             label, plot.inline(), _det_note(figures, events=curve.get("events"), hours=curve["hours"])
         )
+
+
+def det_points(curve: Mapping[str, Any], figures: ClassFigures) -> list[tuple[float, float]]:
+    """False alarms per hour and miss rate at the thresholds of a curve, and at the one in use.
+
+    A curve samples its thresholds, and those of early runs were without the one in use; yet it is as good a
+    threshold as they are, and without it the operating point could lie below its own curve.
+
+    Args:
+        curve: Of curves.json; none, or one of a label without events, has no points.
+        figures: What was measured at the threshold in use.
+    """
+    if curve.get("miss_rate") is None:
+        return []
+    pairs = zip(curve["false_alarms_per_hour"], curve["miss_rate"], strict=True)
+    sampled = [(rate, miss) for rate, miss in pairs if rate is not None and miss is not None]
+    if not sampled or figures.false_alarms_per_hour is None or figures.miss_rate is None:
+        return sampled
+    return [*sampled, (figures.false_alarms_per_hour, figures.miss_rate)]
 
 
 def lower_edge(rates: np.ndarray, misses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

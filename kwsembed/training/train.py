@@ -155,6 +155,7 @@ def train(
         judgements,
         shipped.judgements,
         variant=choice.variant,
+        points=shipped.points,
         bias=shipped.bias,
     )
     metrics = {
