@@ -202,10 +202,10 @@ def test_nulls_and_missing_keys_are_shown_as_unknown(run, tmp_path):
             del (
                 metrics["chosen"]["size_bytes"],
                 metrics["class_weights"],
-                metrics["stage_s"],
                 metrics["versions"],
             )
             metrics["variants"]["frozen"] = None
+            metrics["stage_s"]["pretrain"] = None
 
         edit_metrics(copy, change)
         curves = json.loads((copy / "details/curves.json").read_text())
@@ -214,6 +214,8 @@ def test_nulls_and_missing_keys_are_shown_as_unknown(run, tmp_path):
 
     page = without(run, tmp_path, thin)
     assert "no event" in page.text
+    assert "pretraining not recorded" in page.text
+    assert "all that were recorded 2 min" in page.text
     assert "Without a curve, for want of events or of audio without them in test: siren." in page.text
     assert not re.search(r"\b(None|nan|inf)\b", page.text)
 

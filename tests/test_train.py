@@ -149,8 +149,11 @@ def test_a_run_killed_again_and_again_ends_as_if_undisturbed(
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert not (run / "metrics.json").exists()
+    first = json.loads((run / "checkpoints" / "class_weighted.json").read_text())["duration_s"]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     assert comparable(run) == comparable(finished)
+    stage_s = json.loads((run / "metrics.json").read_text())["stage_s"]
+    assert stage_s["class_weighted"] == round(first, 2) > 0, "finished in a sitting before the last"
 
 
 def test_an_occupied_folder_is_refused_and_left_alone(finished: Path, sounds: Path, tmp_path: Path) -> None:

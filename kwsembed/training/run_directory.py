@@ -92,6 +92,10 @@ class RunDirectory:
         """Where the final weights of a stage lie."""
         return self.checkpoints / f"{stage}.npz"
 
+    def epochs(self, stage: str) -> Path:
+        """Where the checkpoints of an unfinished stage lie."""
+        return self.checkpoints / f"{stage}.epochs"
+
     def drop_checkpoints(self) -> None:
         """Removes the intermediate checkpoints of finished stages."""
         for folder in self.checkpoints.glob("*.epochs"):
