@@ -119,6 +119,14 @@ def test_curves_reach_from_no_alarm_to_no_miss(perfect):
     assert curve["false_alarms_per_hour"][0] == 0.0
 
 
+def test_curves_hold_the_threshold_that_their_own_split_would_have_chosen(perfect, useless):
+    elsewhere = useless.choose_thresholds(0.5)
+    own = perfect.choose_thresholds(0.5)["tone_1k"].threshold
+    thresholds = perfect.curves(elsewhere)["tone_1k"]["threshold"]
+    assert own != elsewhere["tone_1k"].threshold
+    assert {own, elsewhere["tone_1k"].threshold} <= set(thresholds)
+
+
 def test_without_background_false_alarms_are_counted_on_the_other_events():
     judgement = judge(tone_probabilities, audio_of(tones(events=2, backgrounds=0)), post=POST)
     assert judgement.negatives == []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 
 import pytest
 from toy_run import edit_metrics, write_toy_run
 
-from kwsembed.report.detection_findings import chance_of_at_least, hours_to_certify
+from kwsembed.report.detection_findings import chance_of_at_least, fewest_misses, hours_to_certify
 from kwsembed.report.findings import findings, headline
-from kwsembed.report.run_record import read_run
+from kwsembed.report.run_record import ClassFigures, read_run
 
 
 def said(run, tone=None):
@@ -72,6 +74,31 @@ def test_false_alarms_beyond_chance_are_told_from_bad_luck(tmp_path):
     assert "dog and siren: more false alarms than the target allows, beyond chance" in said(many, "bad")
     assert "beyond chance" not in said(few)
     assert "dog 2 (1.0 per hour, proven only < 3.1)" in said(few)
+
+
+def test_misses_of_the_threshold_are_told_from_those_of_the_network(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", false_alarms=0, hours=1.0, with_audio=False)
+
+    def miss(metrics):
+        for label, misses in (("dog", 12), ("siren", 2)):
+            metrics["chosen"]["int8"]["test"]["per_class"][label]["misses"] = misses
+
+    edit_metrics(run, miss)
+    # 30 events: without a false alarm 9 are missed, and not one more at the siren's threshold than there.
+    curve = {"threshold": [0.9, 0.5], "false_alarms_per_hour": [0.0, 2.0], "miss_rate": [0.3, 0.0]}
+    curves = {label: {"test": {**curve, "hours": 1.0, "events": 30}} for label in ("dog", "siren")}
+    (run / "details/curves.json").write_text(json.dumps(curves))
+    assert "Of 14 misses on test, 3 come from the threshold (dog 3): another, known only in" in said(run)
+    assert "11 come from the network (dog 9 and siren 2): it scores these events no higher" in said(run)
+
+
+def test_more_false_alarms_than_the_target_allows_are_granted_if_they_were_made():
+    curve = {"false_alarms_per_hour": [0.0, 0.5, 1.0, 2.0], "miss_rate": [0.4, 0.3, 0.2, 0.0], "events": 10}
+    figures = ClassFigures(false_alarms=0, hours=4.0, target_false_alarms_per_hour=0.5)
+    assert fewest_misses(curve, figures) == 3
+    assert fewest_misses(curve, dataclasses.replace(figures, false_alarms=4)) == 2
+    assert fewest_misses({**curve, "miss_rate": None}, figures) is None
+    assert fewest_misses({}, figures) is None
 
 
 def test_quantisation_is_held_against_its_bound(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -107,6 +109,58 @@ def missed_most(run: RunRecord) -> list[Finding]:
     bounds = proportion_interval(f.misses or 0, f.events or 1)
     text = f"Missed most: {label}, {f.misses} of {f.events} events ({percent(rate)}, 95 % interval "
     return [Finding("plain", f"{text}{percent(bounds.low)} to {percent(bounds.high)}).")]
+
+
+def cause_of_misses(run: RunRecord) -> list[Finding]:
+    """How many misses another threshold would have spared, and how many no threshold could."""
+    spared, lasting = {}, {}
+    for label, f in _measured(run):
+        fewest = fewest_misses((run.curves.get(label) or {}).get(run.split) or {}, f)
+        if fewest is not None and f.misses:
+            lasting[label] = min(fewest, f.misses)
+            spared[label] = f.misses - lasting[label]
+    if not lasting:
+        return []
+    by_threshold, by_network = sum(spared.values()), sum(lasting.values())
+    text = f"Of {counted(by_threshold + by_network, 'miss', 'misses')} on {run.split}, {by_threshold} come "
+    text += (
+        f"from the threshold{_by_label(spared)}: another, known only in hindsight, finds these events with "
+    )
+    text += f"no more false alarms than now or than the target allows. {by_network} come from the network"
+    text += f"{_by_label(lasting)}: it scores these events no higher than sounds that are none."
+    return [Finding("plain", text)]
+
+
+def fewest_misses(curve: Mapping[str, Any], figures: ClassFigures) -> int | None:
+    """The fewest misses at any threshold of a curve that makes no more false alarms than are granted.
+
+    Granted are those made at the threshold in use, or those that the target allows in these hours, whichever
+    is more. None where the curve has no such threshold.
+
+    Args:
+        curve: Of curves.json, on the audio that the figures are of.
+        figures: What was measured at the threshold in use.
+
+    Example:
+        >>> curve = {"false_alarms_per_hour": [0, 2, 4], "miss_rate": [0.5, 0.25, 0.0], "events": 4}
+        >>> fewest_misses(curve, ClassFigures(false_alarms=1, hours=0.5))
+        1
+    """
+    made, listened_h = figures.false_alarms or 0, figures.hours or 0.0
+    granted = max(made, math.floor((figures.target_false_alarms_per_hour or 0.0) * listened_h + 1e-9))
+    misses = [
+        round(miss * curve["events"])
+        for rate, miss in zip(
+            curve.get("false_alarms_per_hour") or (), curve.get("miss_rate") or (), strict=False
+        )
+        if rate is not None and miss is not None and round(rate * listened_h) <= granted
+    ]
+    return min(misses, default=None)
+
+
+def _by_label(counts: Mapping[str, int]) -> str:
+    most = sorted((label for label in counts if counts[label]), key=lambda label: -counts[label])
+    return f" ({listed([f'{label} {counts[label]}' for label in most])})" if most else ""
 
 
 def commonest_mistake(run: RunRecord) -> list[Finding]:
