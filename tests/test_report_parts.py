@@ -9,7 +9,7 @@ from toy_run import write_toy_run
 from kwsembed.report import svg
 from kwsembed.report.clip_player import playable
 from kwsembed.report.embedding_view import separation
-from kwsembed.report.plots import det_points, lower_edge
+from kwsembed.report.operating_curves import det_points, lower_edge
 from kwsembed.report.run_record import ClassFigures, read_run
 from kwsembed.report.worst import worst_clips
 
@@ -74,6 +74,8 @@ def test_the_operating_point_lies_on_its_curve():
     in_use = ClassFigures(false_alarms_per_hour=2.0, miss_rate=0.3)
     rates, misses = lower_edge(*np.array(det_points(curve, in_use)).T)
     assert misses[rates.tolist().index(2.0)] == 0.3
+    never_silent = {"false_alarms_per_hour": [9.0], "miss_rate": [0.1], "hours": 1.0}
+    assert det_points(never_silent, ClassFigures()) == [(0.0, 1.0), (9.0, 0.1)]
     assert det_points({**curve, "miss_rate": None}, in_use) == []
     assert det_points({}, in_use) == []
 

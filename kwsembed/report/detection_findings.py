@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from kwsembed.report.intervals import proportion_interval
+from kwsembed.report.operating_curves import fewest_misses
 from kwsembed.report.run_record import ClassFigures, RunRecord
 from kwsembed.report.wording import Finding, counted, hours, listed, percent, short
 
@@ -122,40 +122,19 @@ def cause_of_misses(run: RunRecord) -> list[Finding]:
     if not lasting:
         return []
     by_threshold, by_network = sum(spared.values()), sum(lasting.values())
-    text = f"Of {counted(by_threshold + by_network, 'miss', 'misses')} on {run.split}, {by_threshold} come "
-    text += (
-        f"from the threshold{_by_label(spared)}: another, known only in hindsight, finds these events with "
-    )
-    text += f"no more false alarms than now or than the target allows. {by_network} come from the network"
-    text += f"{_by_label(lasting)}: it scores these events no higher than sounds that are none."
-    return [Finding("plain", text)]
-
-
-def fewest_misses(curve: Mapping[str, Any], figures: ClassFigures) -> int | None:
-    """The fewest misses at any threshold of a curve that makes no more false alarms than are granted.
-
-    Granted are those made at the threshold in use, or those that the target allows in these hours, whichever
-    is more. None where the curve has no such threshold.
-
-    Args:
-        curve: Of curves.json, on the audio that the figures are of.
-        figures: What was measured at the threshold in use.
-
-    Example:
-        >>> curve = {"false_alarms_per_hour": [0, 2, 4], "miss_rate": [0.5, 0.25, 0.0], "events": 4}
-        >>> fewest_misses(curve, ClassFigures(false_alarms=1, hours=0.5))
-        1
-    """
-    made, listened_h = figures.false_alarms or 0, figures.hours or 0.0
-    granted = max(made, math.floor((figures.target_false_alarms_per_hour or 0.0) * listened_h + 1e-9))
-    misses = [
-        round(miss * curve["events"])
-        for rate, miss in zip(
-            curve.get("false_alarms_per_hour") or (), curve.get("miss_rate") or (), strict=False
+    text = f"Of {counted(by_threshold + by_network, 'miss', 'misses')} on {run.split}, "
+    if by_threshold:
+        text += (
+            f"{by_threshold} from the threshold{_by_label(spared)}: another, known only in hindsight, finds "
         )
-        if rate is not None and miss is not None and round(rate * listened_h) <= granted
-    ]
-    return min(misses, default=None)
+        text += "these events with no more false alarms than now or than the target allows. "
+        text += f"{by_network or 'None'} from the network"
+    else:
+        text += f"{by_network} from the network"
+    if by_network:
+        text += f"{_by_label(lasting)}: no threshold finds these events so, since they score no higher than "
+        text += "sounds that are none"
+    return [Finding("plain", f"{text}.")]
 
 
 def _by_label(counts: Mapping[str, int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from sklearn.metrics import precision_recall_curve
 
 from kwsembed.report import svg, wording
+from kwsembed.report.operating_curves import det_points, lower_edge
 from kwsembed.report.run_record import ClassFigures, RunRecord
 
 HIGHER_IS_BETTER = ("precision", "accuracy", "recall", "silhouette")
@@ -62,6 +63,9 @@ def _learning_panel(run: RunRecord, stage: str, names: Sequence[str], heading: s
                 notes.append(f"{plain}: from {values[0]:.3f} to {values[-1]:.3f}")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if len(epochs) == 1:
+            # Around a single point matplotlib zooms in until ticks differ by hundredths of an epoch.
+            axes.set_xticks(epochs, [f"{epoch:g}" for epoch in epochs])
         if len(names) > 1:
             axes.legend()
         return Panel(heading, plot.inline(), "; ".join(notes) + ".")
@@ -148,45 +152,6 @@ def misses_against_false_alarms(run: RunRecord, label: str, number: int) -> Pane
         )
 
 
-def det_points(curve: Mapping[str, Any], figures: ClassFigures) -> list[tuple[float, float]]:
-    """False alarms per hour and miss rate at the thresholds of a curve, and at the one in use.
-
-    A curve samples its thresholds, and those of early runs were without the one in use; yet it is as good a
-    threshold as they are, and without it the operating point could lie below its own curve.
-
-    Args:
-        curve: Of curves.json; none, or one of a label without events, has no points.
-        figures: What was measured at the threshold in use.
-    """
-    if curve.get("miss_rate") is None:
-        return []
-    pairs = zip(curve["false_alarms_per_hour"], curve["miss_rate"], strict=True)
-    sampled = [(rate, miss) for rate, miss in pairs if rate is not None and miss is not None]
-    if not sampled or figures.false_alarms_per_hour is None or figures.miss_rate is None:
-        return sampled
-    return [*sampled, (figures.false_alarms_per_hour, figures.miss_rate)]
-
-
-def lower_edge(rates: np.ndarray, misses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The fewest misses that any threshold reaches with no more false alarms.
-
-    At low thresholds detections melt into one, so that the raw curve folds back on itself.
-
-    Args:
-        rates: (thresholds,) false alarms per hour.
-        misses: (thresholds,) miss rates.
-
-    Returns:
-        Rates in rising order, and miss rates that never rise.
-
-    Example:
-        >>> lower_edge(np.array([0.0, 9.0, 4.0]), np.array([0.5, 0.2, 0.1]))[1]
-        array([0.5, 0.1, 0.1])
-    """
-    order = np.lexsort((misses, rates))
-    return rates[order], np.minimum.accumulate(misses[order])
-
-
 def _det_note(figures: ClassFigures, *, events: int | None, hours: float) -> str:
     heard = f"{wording.counted(events or 0, 'event')}, {wording.hours(hours)} without one."
     if figures.misses is None or figures.false_alarms is None:
@@ -233,8 +198,8 @@ def _change_note(difference: np.ndarray, changed: int) -> str:
     if changed:
         crossing = f"{wording.counted(changed, 'score')} (diamonds) on the other side of the threshold"
     return (
-        f"{crossing}; half of the scores move by less than {np.median(difference):.4f}, "
-        f"the largest move is {difference.max():.3f}."
+        f"{crossing}; half of the scores move by no more than {wording.short(float(np.median(difference)))}, "
+        f"the largest move is {wording.short(float(difference.max()))}."
     )
 
 

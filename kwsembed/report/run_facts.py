@@ -37,7 +37,8 @@ def key_figures(run: RunRecord) -> list[KeyFigure]:
             found.append(KeyFigure("false alarms", f"{sum(counts):,}", f"of all event classes, in {heard}"))
     lost = quantisation_loss(run)
     if lost is not None:
-        found.append(KeyFigure("int8 against float", wording.signed(-lost), "macro average precision"))
+        change = wording.signed(-lost, wording.digits_apart([(lost, 0.0)]))
+        found.append(KeyFigure("int8 against float", change, "macro average precision"))
     sizes = chosen.get("size_bytes") or {}
     if sizes.get("model"):
         core = (
