@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 import numpy as np
 import pytest
 from toy_store import EVENT_COUNT, LABELS, RATE_HZ, classes_of, tone_probabilities, tones
@@ -10,6 +12,7 @@ tf = pytest.importorskip("tensorflow")
 
 import keras
 
+from kwsembed.clip_scores import clip_windows
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.evaluation import network_scorer, score_clips
 from kwsembed.evaluation.judge import SplitAudio, judge
@@ -174,6 +177,22 @@ def test_a_network_is_scored_behind_the_front_end():
     np.testing.assert_allclose(found[[0, 299]], expected, rtol=1e-3, atol=1e-5)
     assert found.shape == (300, 3)
     assert network_scorer(network, frontend)(windows[:0]).shape == (0, 3)
+
+
+def test_a_long_clip_is_scored_a_part_at_a_time_with_the_same_numbers():
+    random = np.random.default_rng(0)
+    at_once = []
+    long = (0.1 * random.standard_normal(100 * 1300 + 7)).astype(np.float32)
+    store = types.SimpleNamespace(waveform=lambda index: long)
+
+    def scorer(windows):
+        at_once.append(len(windows))
+        return np.stack([windows.mean(axis=1), np.abs(windows).max(axis=1)], axis=1)
+
+    [scores] = score_clips(store, [0], scorer, window_samples=400, hop_samples=100)
+    whole = clip_windows(long, 400, 100)
+    assert max(at_once) < len(whole) == sum(at_once)
+    np.testing.assert_array_equal(scores, np.stack([whole.mean(axis=1), np.abs(whole).max(axis=1)], axis=1))
 
 
 def test_clips_are_cut_as_classify_cuts_them():
