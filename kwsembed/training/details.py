@@ -100,12 +100,14 @@ def _write_embeddings(run: RunDirectory, data: TrainingData, stages: Stages, var
     """Embeddings of clips that no variant was trained on: the test split, or validation without one."""
     split = "test" if len(data.clips_of("test")) else "validation"
     windows = data.anchors(split)
-    with atomic.replacing(run.details / "embeddings.npz") as temporary:
-        np.savez_compressed(
-            temporary,
-            label_index=data.classes_of(split),
-            name=np.array([data.store.clips[index].name for index in data.clips_of(split)]),
-            before=forward(stages.embedder(), windows),
-            pretrained=forward(stages.pretrained(), windows),
-            chosen=forward(embedder_of(stages.classifier(variant)), windows),
-        )
+    # In memory first: a zip file that a full disk kept from closing would complain once more when collected.
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        label_index=data.classes_of(split),
+        name=np.array([data.store.clips[index].name for index in data.clips_of(split)]),
+        before=forward(stages.embedder(), windows),
+        pretrained=forward(stages.pretrained(), windows),
+        chosen=forward(embedder_of(stages.classifier(variant)), windows),
+    )
+    atomic.write_bytes(run.details / "embeddings.npz", content.getvalue())
