@@ -21,7 +21,7 @@ from kwsembed.audio import decode, wav
 from kwsembed.cli.main import main
 from kwsembed.config import ScheduleConfig
 from kwsembed.demo.sounds import background, door_knock, whistle
-from kwsembed.errors import DataError, RunError
+from kwsembed.errors import RunError
 
 pytestmark = pytest.mark.slow
 
@@ -176,12 +176,27 @@ def test_resuming_with_other_settings_is_refused(finished: Path, sounds: Path, c
         )
 
 
-def test_a_class_whose_files_are_all_broken_is_an_error(sounds: Path, tmp_path: Path) -> None:
+def test_a_class_whose_files_are_all_broken_is_an_error(
+    sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(sounds, tmp_path / "sounds")
     for path in (tmp_path / "sounds" / "whistle").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="whistle"):
-        train(tmp_path / "sounds", tmp_path / "RUN", config=CONFIG, cache_dir=tmp_path / "cache")
+    command = [
+        "train",
+        str(tmp_path / "sounds"),
+        "--out",
+        str(tmp_path / "RUN"),
+        "--cache",
+        str(tmp_path / "c"),
+    ]
+    assert main(command) == 2
+    [line] = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("decoding: ")]
+    assert line.startswith(
+        "kwsembed train: no usable training clip of whistle is left. Received: 10 skipped, "
+    )
+    assert "the first: whistle/0.wav: " in line
+    assert not (tmp_path / "RUN").exists(), "mended data may be trained on with the same --out"
 
 
 def test_the_command_says_mistakes_in_one_line_and_exits_2(

@@ -26,7 +26,8 @@ def ds_cnn(log_mel: keras.KerasTensor, *, width: float = 1.0) -> keras.KerasTens
         `(batch, features)`.
     """
     image = layers.Reshape((*log_mel.shape[1:], 1))(log_mel)
-    hidden = layers.Conv2D(scaled_channels(32, width), (7, 5), strides=4, padding="same", use_bias=False)(image)
+    first = scaled_channels(32, width)
+    hidden = layers.Conv2D(first, (7, 5), strides=4, padding="same", use_bias=False)(image)
     hidden = _normalised(hidden)
     for channels, stride in _BLOCKS:
         hidden = _separable(hidden, scaled_channels(channels, width), stride=stride)

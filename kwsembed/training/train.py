@@ -104,7 +104,7 @@ def train(
         seed=config.seed,
     )
     run = RunDirectory(out)
-    run.start(config, manifest, resume=resume)
+    run.check(config, manifest, resume=resume)
     # Sums of floats in a fixed order: two runs, or a run and its resumption, then agree to the last bit.
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
@@ -116,6 +116,8 @@ def train(
         progress=_progress("decoding", unit="clips"),
     )
     dataset = TrainingData.of(store, manifest, config)
+    # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
+    run.start(config, manifest, resume=resume)
     _describe(dataset, manifest, say)
     stage_s: dict[str, float | None] = {"cache": time.monotonic() - started}
 
