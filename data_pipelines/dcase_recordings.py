@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_pipelines.annotations import COLUMNS, read_annotations
+from data_pipelines.annotations import read_recordings
 from data_pipelines.batches import split_datasets
 from data_pipelines.command import Recipe, run
 from data_pipelines.corpus import Corpus, IndexedFile, ValidationReport
@@ -19,6 +19,7 @@ from kwsembed.audio.decode import AudioFileError, find_audio, probe
 from kwsembed.config import TrainConfig
 from kwsembed.errors import DataError, UserError
 from kwsembed.manifest import Clip, Manifest
+from kwsembed.manifest.annotations import COLUMNS
 from kwsembed.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def index(
     root = Path(root).resolve()
     return tuple(
         IndexedFile(_name(path, root), size_bytes=path.stat().st_size)
-        for path in read_annotations(root, annotations)
+        for path in read_recordings(root, annotations)
     )
 
 
@@ -60,7 +61,7 @@ def validate(
 ) -> ValidationReport:
     """Opens every annotated recording; one that cannot be opened, or ends before an event, is `changed`."""
     root = Path(root).resolve()
-    recordings = read_annotations(root, annotations)
+    recordings = read_recordings(root, annotations)
     changed = []
     for done, (path, events) in enumerate(recordings.items(), start=1):
         try:
@@ -106,7 +107,7 @@ def build_manifest(
             received=f"background_s={background_s}",
         )
     root = Path(root).resolve()
-    recordings = read_annotations(root, annotations)
+    recordings = read_recordings(root, annotations)
     labels = {event.label for of_recording in recordings.values() for event in of_recording}
     if not labels:
         raise DataError(

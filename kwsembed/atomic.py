@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_FULL = "the disk is full"
 
 
 @contextmanager
@@ -23,8 +26,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{final.name}.", suffix=f".part{final.suffix}", dir=final.parent)
-    os.close(handle)
+    try:
+        handle, name = tempfile.mkstemp(
+            prefix=f".{final.name}.", suffix=f".part{final.suffix}", dir=final.parent
+        )
+        os.close(handle)
+    except OSError as error:
+        raise OSError(error.errno, reason(error), str(final)) from None
     temporary = Path(name)
     try:
         yield temporary
@@ -34,7 +42,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~mask)
         os.replace(temporary, final)
     except OSError as error:
-        raise _named(error, final) from None
+        raise _named(error, temporary, final) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -44,7 +52,10 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a temporary folder beside `path`; on success it replaces the folder `path` as a whole."""
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
+    except OSError as error:
+        raise OSError(error.errno, reason(error), str(final)) from None
     try:
         temporary.chmod(0o755)
         yield temporary
@@ -54,14 +65,30 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, final)
         shutil.rmtree(retired, ignore_errors=True)
     except OSError as error:
-        raise _named(error, final) from None
+        raise _named(error, temporary, final) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _named(error: OSError, final: Path) -> OSError:
-    """The error with the artefact's name: a full disk itself does not say what was being written."""
-    return error if error.filename else type(error)(error.errno, error.strerror or str(error), str(final))
+def reason(error: OSError) -> str:
+    """What the file system said, in plain words where the disk is full.
+
+    Example:
+        >>> reason(OSError(errno.ENOSPC, "No space left on device"))
+        'the disk is full (No space left on device)'
+    """
+    text = error.strerror or str(error)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT) and not text.startswith(_FULL)
+    return f"{_FULL} ({text})" if full else text
+
+
+def _named(error: OSError, temporary: Path, final: Path) -> OSError:
+    """The error with the artefact's name, which neither a full disk nor a temporary file gives away."""
+    path = final if error.filename is None else Path(os.fsdecode(error.filename))
+    if path.is_relative_to(temporary):
+        path = final / path.relative_to(temporary)
+    text = reason(error).replace(str(temporary), str(final))
+    return OSError(error.errno, text, str(path))
 
 
 def remove_leftovers(folder: str | os.PathLike[str], names: str, *, unchanged_for_s: float = 3600.0) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from kwsembed.errors import AudioError, ConfigError
@@ -31,17 +33,32 @@ def clip_windows(waveform: np.ndarray, window_samples: int, hop_samples: int) ->
         >>> clip_windows(np.array([1, 2]), 4, 3)
         array([[0, 1, 2, 0]])
     """
+    return next(clip_windows_in_parts(waveform, window_samples, hop_samples, most=len(waveform)))
+
+
+def clip_windows_in_parts(
+    waveform: np.ndarray, window_samples: int, hop_samples: int, *, most: int
+) -> Iterator[np.ndarray]:
+    """The windows of `clip_windows` in their order, at most so many at once.
+
+    Windows overlap, so that those of an hour, cut all at once, would fill a gigabyte.
+
+    Yields:
+        (most or fewer, window_samples), of the waveform's type.
+    """
     if waveform.ndim != 1 or not len(waveform):
         raise AudioError("not a clip", expected="(samples,), at least 1", received=f"shape={waveform.shape}")
     if not 1 <= hop_samples <= window_samples:
         raise ConfigError("hop_samples is out of range", expected="1 .. window", received=f"{hop_samples=}")
     missing = max(window_samples - len(waveform), 0)
-    padded = np.pad(waveform, (missing // 2, missing - missing // 2))
+    padded = np.pad(waveform, (missing // 2, missing - missing // 2)) if missing else waveform
     last = len(padded) - window_samples
     starts = np.arange(0, last + 1, hop_samples)
     if starts[-1] != last:
         starts = np.append(starts, last)
-    return np.lib.stride_tricks.sliding_window_view(padded, window_samples)[starts]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, window_samples)
+    for first in range(0, len(starts), most):
+        yield windows[starts[first : first + most]]
 
 
 def clip_evidence(window_scores: np.ndarray, background_mask: np.ndarray) -> np.ndarray:

@@ -12,50 +12,10 @@ from typing import Any
 from kwsembed.errors import ConfigError
 from kwsembed.frontend.config import FrontendConfig
 from kwsembed.methods import PRETRAININGS, REBALANCINGS, parse_method
+from kwsembed.settings import from_plain, require, require_named, require_not_negative, require_positive
 
 BACKBONES = ("ds_cnn", "bc_resnet", "lstm")
 SAMPLINGS = ("natural", "square_root", "balanced", "oversampled", "undersampled:RATIO")
-
-
-def _require(holds: bool, what: str, *, expected: str, received: str) -> None:
-    if not holds:
-        raise ConfigError(what, expected=expected, received=received)
-
-
-def _require_positive(settings: object, *names: str) -> None:
-    for name in names:
-        value = getattr(settings, name)
-        _require(
-            0 < value < math.inf,
-            f"{name} must be positive",
-            expected="more than 0",
-            received=f"{name}={value}",
-        )
-
-
-def _require_not_negative(settings: object, *names: str) -> None:
-    for name in names:
-        value = getattr(settings, name)
-        _require(
-            0 <= value < math.inf,
-            f"{name} must not be negative",
-            expected="0 or more",
-            received=f"{name}={value}",
-        )
-
-
-def _require_named(settings: object, name: str, known: tuple[str, ...]) -> None:
-    """Takes one of the known names, where `word:RATIO` stands for the word and a positive number."""
-    value = getattr(settings, name)
-    word, colon, ratio = value.partition(":")
-    try:
-        holds = f"{word}:RATIO" in known and 0 < float(ratio) < math.inf if colon else value in known
-    except ValueError:
-        holds = False
-    expected = f"one of {', '.join(known)}"
-    if any(choice.endswith(":RATIO") for choice in known):
-        expected += " (RATIO: a positive number)"
-    _require(holds, f"unknown {name}", expected=expected, received=f"{name}={value}")
 
 
 @dataclass(frozen=True)
@@ -89,13 +49,13 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         for name in ("background_probability", "reverberation_probability", "span_probability"):
             value = getattr(self, name)
-            _require(
+            require(
                 0 <= value <= 1,
                 f"{name} must be a probability",
                 expected="0 to 1",
                 received=f"{name}={value}",
             )
-        _require(
+        require(
             0 <= self.speed_change < 1,
             "speed_change is out of range",
             expected="0 to below 1",
@@ -103,13 +63,13 @@ class AugmentConfig:
         )
         for name in ("gain_db", "background_snr_db"):
             value = getattr(self, name)
-            _require(
+            require(
                 len(value) == 2 and -math.inf < value[0] <= value[1] < math.inf,
                 f"{name} must be a range",
                 expected="[low, high]",
                 received=f"{name}={value}",
             )
-        _require_not_negative(self, "time_masks", "time_mask_frames", "mel_masks", "mel_mask_bands")
+        require_not_negative(self, "time_masks", "time_mask_frames", "mel_masks", "mel_mask_bands")
 
 
 @dataclass(frozen=True)
@@ -141,8 +101,8 @@ class ScheduleConfig:
     weight_decay: float = 1e-3
 
     def __post_init__(self) -> None:
-        _require_not_negative(self, "weight_decay")
-        _require_positive(
+        require_not_negative(self, "weight_decay")
+        require_positive(
             self, *(entry.name for entry in dataclasses.fields(self) if entry.name != "weight_decay")
         )
 
@@ -180,19 +140,19 @@ class TrainConfig:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 
     def __post_init__(self) -> None:
-        _require_named(self, "backbone", BACKBONES)
+        require_named(self, "backbone", BACKBONES)
         parse_method(self.pretrain, PRETRAININGS, kind="pretrain")
-        _require_named(self, "pretrain_sampling", SAMPLINGS)
+        require_named(self, "pretrain_sampling", SAMPLINGS)
         parse_method(self.rebalance, REBALANCINGS, kind="rebalance")
-        _require_positive(self, "width", "embedding_size", "window_s", "target_false_alarms_per_hour")
-        _require_not_negative(self, "int8_loss_bound")
-        _require(
+        require_positive(self, "width", "embedding_size", "window_s", "target_false_alarms_per_hour")
+        require_not_negative(self, "int8_loss_bound")
+        require(
             self.window_samples >= self.frontend.window_samples,
             "the window is shorter than one frame of the front end",
             expected=f"{self.frontend.window_ms / 1000:g} s or more",
             received=f"window_s={self.window_s}",
         )
-        _require(
+        require(
             0 <= self.seed < 2**32,
             "the seed is out of range",
             expected="0 to 2^32 - 1",
@@ -211,7 +171,7 @@ class TrainConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
         """Builds the config; an unknown key or a value of the wrong kind is a ConfigError that names it."""
-        return _build(cls, values, "")
+        return from_plain(cls, values)
 
     @classmethod
     def read(cls, path: str | Path) -> TrainConfig:
@@ -222,46 +182,3 @@ class TrainConfig:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"the config is not valid TOML: {error}", where=path) from None
         return cls.from_dict(values)
-
-
-_SECTIONS: dict[str, Any] = {
-    "frontend": FrontendConfig,
-    "augment": AugmentConfig,
-    "schedule": ScheduleConfig,
-}
-
-
-def _build(kind: Any, values: dict[str, Any], prefix: str) -> Any:
-    known = {entry.name: entry for entry in dataclasses.fields(kind)}
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        listed = ", ".join(prefix + name for name in known)
-        raise ConfigError(f"unknown setting {prefix}{unknown[0]}", expected=f"one of {listed}")
-    arguments: dict[str, Any] = {}
-    for name, value in values.items():
-        if not prefix and name in _SECTIONS:
-            _require(
-                isinstance(value, dict),
-                f"{name} is a section",
-                expected=f"[{name}]",
-                received=f"{name}={value}",
-            )
-            arguments[name] = _build(_SECTIONS[name], value, f"{name}.")
-        else:
-            arguments[name] = _coerced(prefix + name, value, getattr(kind(), name))
-    return kind(**arguments)
-
-
-def _coerced(name: str, value: Any, default: Any) -> Any:
-    """Takes a value of the default's kind; an integer stands for a float, a list for a tuple of numbers."""
-    if isinstance(default, tuple) and isinstance(value, list | tuple):
-        return tuple(_coerced(name, item, default[0]) for item in value)
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    _require(
-        type(value) is type(default),
-        f"{name} is of the wrong kind",
-        expected=f"a value like {default!r}",
-        received=f"{name}={value!r}",
-    )
-    return value

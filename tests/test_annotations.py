@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("tensorflow", reason="the package of evaluation imports it")
-
 from kwsembed.detection.replay import Event
 from kwsembed.errors import DataError
-from kwsembed.evaluation.annotations import read_annotations
+from kwsembed.manifest.annotations import events_by_name, read_annotations
 
 HEADER = "filename\tonset\toffset\tevent_label\n"
 
@@ -16,7 +14,7 @@ HEADER = "filename\tonset\toffset\tevent_label\n"
 def reading(tmp_path, text, *, encoding="utf-8"):
     path = tmp_path / "truth.tsv"
     path.write_bytes(text.encode(encoding))
-    return read_annotations(path)
+    return events_by_name(read_annotations(path))
 
 
 def test_events_by_file(tmp_path):
@@ -36,6 +34,11 @@ def test_a_file_alone_has_no_event(tmp_path):
     assert reading(tmp_path, HEADER + "a.wav\nb.wav\t\t\t\n") == {"a.wav": [], "b.wav": []}
 
 
+def test_nan_as_both_times_is_no_event_as_dcase_2017_writes_it(tmp_path):
+    found = reading(tmp_path, HEADER + "a.wav\tnan\tnan\tnan\nb.wav\tNaN\tNaN\tbabycry\nc.wav\tnan\tnan\n")
+    assert found == {"a.wav": [], "b.wav": [], "c.wav": []}
+
+
 def test_folders_before_the_name_do_not_matter(tmp_path):
     found = reading(tmp_path, "audio/a.wav\t1\t2\tdog\nC:\\audio\\a.wav\t3\t4\tdog\n")
     assert [event.onset_s for event in found["a.wav"]] == [1.0, 3.0]
@@ -49,20 +52,23 @@ def test_files_of_spreadsheets_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("a.wav\t1\t2", "unreadable annotation"),
-        ("a.wav\t1\t2\t", "unreadable annotation"),
-        ("a.wav,1,2,dog\t1", "unreadable annotation"),
-        ("a.wav\tone\t2\tdog", "no numbers"),
-        ("a.wav\t\t2\tdog", "no numbers"),
-        ("a.wav\t2\t2\tdog", "must lie after"),
-        ("a.wav\t3\t2\tdog", "must lie after"),
-        ("a.wav\t-1\t2\tdog", "must lie after"),
-        ("a.wav\tnan\t2\tdog", "must lie after"),
-        ("a.wav\t1\tinf\tdog", "must lie after"),
+        ("a.wav\t1\t2", "event_label=''"),
+        ("a.wav\t1\t2\t", "event_label=''"),
+        ("a.wav,1,2,dog\t1", "no event"),
+        ("a.wav\tone\t2\tdog", "onset='one'"),
+        ("a.wav\t\t2\tdog", "no event"),
+        ("a.wav\t\t\tdog", "no event"),
+        ("a.wav\t2\t2\tdog", "onset before offset"),
+        ("a.wav\t3\t2\tdog", "onset before offset"),
+        ("a.wav\t-1\t2\tdog", "no event"),
+        ("a.wav\tnan\t2\tdog", "no event"),
+        ("a.wav\t1\tinf\tdog", "no event"),
+        ("a.wav\t1\t2\tdog\tmore", "too many cells"),
+        ("\t1\t2\tdog", "names no recording"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named(tmp_path, row, message):
-    with pytest.raises(DataError, match=rf"{message}.*truth\.tsv row 3"):
+    with pytest.raises(DataError, match=rf"truth\.tsv row 3.*{message}|{message}.*truth\.tsv row 3"):
         reading(tmp_path, HEADER + "b.wav\t1\t2\tdog\n" + row + "\n")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from toy_store import RATE_HZ, noise, tone_in_noise
@@ -10,6 +12,7 @@ pytest.importorskip("tensorflow")
 
 from kwsembed.audio import wav
 from kwsembed.bundle import Bundle
+from kwsembed.cli.main import main
 from kwsembed.errors import DataError
 from kwsembed.evaluation.evaluate import evaluate_clips, evaluate_recordings
 
@@ -75,6 +78,58 @@ def test_clips_are_classified_and_compared(bundle, clips):
     assert shown[-1] == (10, 10)
 
 
+@pytest.fixture
+def run_of(clips, tmp_path):
+    """Makes a run directory as far as evaluation looks at it: data.csv, and metrics.json with its root."""
+
+    def make(root, *, rows=("tone_1k/0.wav,tone_1k,test", "quiet/0.wav,quiet,test")):
+        run = tmp_path / "RUN"
+        run.mkdir()
+        (run / "data.csv").write_text("path,label,split\n" + "\n".join(rows) + "\n")
+        (run / "metrics.json").write_text(json.dumps({"data": {"root": str(root)} if root else {}}))
+        return run
+
+    return make
+
+
+def test_the_clips_of_a_run_are_found_where_the_run_says(bundle, clips, run_of):
+    found = evaluate_clips(bundle, run_of(clips) / "data.csv", background=["quiet"])
+    assert found["clips"] == 2
+    assert found["root"] == str(clips.resolve())
+    assert found["skipped"] == []
+
+
+def test_the_command_says_from_where_it_read_the_clips_of_a_run(tone_bundle, clips, run_of, capsys):
+    data = run_of(clips) / "data.csv"
+    assert main(["evaluate", str(tone_bundle), str(data), "--background", "quiet", "--split", "test"]) == 0
+    assert f"note: the clips were read from {clips.resolve()}" in capsys.readouterr().err
+
+
+def test_data_of_a_run_that_has_moved_is_found_with_root_only(bundle, clips, run_of, tmp_path):
+    data = run_of(tmp_path / "gone") / "data.csv"
+    with pytest.raises(DataError, match=r"no longer where the run was trained on it.*--root"):
+        evaluate_clips(bundle, data, background=["quiet"])
+    assert evaluate_clips(bundle, data, root=clips, background=["quiet"])["clips"] == 2
+
+
+def test_a_run_that_does_not_say_where_its_data_is_is_refused(bundle, run_of):
+    with pytest.raises(DataError, match=r"does not say where its data is.*--root"):
+        evaluate_clips(bundle, run_of(None) / "data.csv", background=["quiet"])
+
+
+def test_no_path_leads_out_of_the_root(bundle, clips, run_of):
+    run = run_of(clips / "tone_1k", rows=("0.wav,tone_1k,test", "../quiet/0.wav,quiet,test"))
+    with pytest.raises(DataError, match=r"leads out of the data folder.*row 3"):
+        evaluate_clips(bundle, run / "data.csv", background=["quiet"])
+
+
+@pytest.mark.parametrize("data", ["folder", "manifest"])
+def test_a_root_that_says_nothing_is_refused(bundle, clips, run_of, tmp_path, data):
+    given, root = (clips, clips) if data == "folder" else (run_of(clips) / "data.csv", tmp_path / "gone")
+    with pytest.raises(DataError, match="relative to cannot be used"):
+        evaluate_clips(bundle, given, root=root, background=["quiet"])
+
+
 def test_a_label_that_the_bundle_does_not_know_is_refused(bundle, clips, tmp_path):
     for label in ("tone_1k", "noise", "meow"):
         write(tmp_path / label / "0.wav", np.zeros(100) + 0.1)
@@ -128,6 +183,13 @@ def test_recordings_are_compared_with_their_annotations(bundle, recordings):
     assert low["false_alarms_per_hour_upper"] == pytest.approx(4.744 * 150, rel=1e-3)  # one alarm, at 95 %
     assert (high["events"], high["misses"], high["false_alarms"]) == (2, 1, 0)
     assert (high["precision"], high["f1"], high["miss_rate"]) == (1.0, pytest.approx(2 / 3), 0.5)
+
+
+def test_a_recording_annotated_with_nan_has_no_event(bundle, recordings):
+    truth = annotated(recordings, "street.wav\t2\t3\ttone_1k", "park.wav\tnan\tnan\tnan")
+    found = evaluate_recordings(bundle, recordings / "audio", truth)
+    assert found["per_class"]["tone_1k"]["events"] == 1
+    assert found["unknown_labels"] == []
 
 
 def test_without_events_rates_are_undefined_not_zero(bundle, recordings):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 import numpy as np
 import pytest
 from toy_store import EVENT_COUNT, LABELS, RATE_HZ, classes_of, tone_probabilities, tones
@@ -10,6 +12,7 @@ tf = pytest.importorskip("tensorflow")
 
 import keras
 
+from kwsembed.clip_scores import clip_windows
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.evaluation import network_scorer, score_clips
 from kwsembed.evaluation.judge import SplitAudio, judge
@@ -111,10 +114,20 @@ def test_a_bias_moves_clip_probabilities_only(useless):
 
 
 def test_curves_reach_from_no_alarm_to_no_miss(perfect):
-    curve = perfect.curves()["tone_1k"]
+    points = perfect.choose_thresholds(0.5)
+    curve = perfect.curves(points)["tone_1k"]
+    assert points["tone_1k"].threshold in curve["threshold"]
     assert curve["threshold"] == sorted(curve["threshold"], reverse=True)
     assert min(curve["miss_rate"]) == 0.0
     assert curve["false_alarms_per_hour"][0] == 0.0
+
+
+def test_curves_hold_the_threshold_that_their_own_split_would_have_chosen(perfect, useless):
+    elsewhere = useless.choose_thresholds(0.5)
+    own = perfect.choose_thresholds(0.5)["tone_1k"].threshold
+    thresholds = perfect.curves(elsewhere)["tone_1k"]["threshold"]
+    assert own != elsewhere["tone_1k"].threshold
+    assert {own, elsewhere["tone_1k"].threshold} <= set(thresholds)
 
 
 def test_without_background_false_alarms_are_counted_on_the_other_events():
@@ -164,6 +177,22 @@ def test_a_network_is_scored_behind_the_front_end():
     np.testing.assert_allclose(found[[0, 299]], expected, rtol=1e-3, atol=1e-5)
     assert found.shape == (300, 3)
     assert network_scorer(network, frontend)(windows[:0]).shape == (0, 3)
+
+
+def test_a_long_clip_is_scored_a_part_at_a_time_with_the_same_numbers():
+    random = np.random.default_rng(0)
+    at_once = []
+    long = (0.1 * random.standard_normal(100 * 1300 + 7)).astype(np.float32)
+    store = types.SimpleNamespace(waveform=lambda index: long)
+
+    def scorer(windows):
+        at_once.append(len(windows))
+        return np.stack([windows.mean(axis=1), np.abs(windows).max(axis=1)], axis=1)
+
+    [scores] = score_clips(store, [0], scorer, window_samples=400, hop_samples=100)
+    whole = clip_windows(long, 400, 100)
+    assert max(at_once) < len(whole) == sum(at_once)
+    np.testing.assert_array_equal(scores, np.stack([whole.mean(axis=1), np.abs(whole).max(axis=1)], axis=1))
 
 
 def test_clips_are_cut_as_classify_cuts_them():

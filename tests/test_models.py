@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zipfile
 
 import numpy as np
@@ -92,6 +93,22 @@ def test_a_clip_is_embedded_alike_in_any_batch(backbone, log_mel):
     embedder = embedder_for(backbone)
     alone = forward(embedder, log_mel[2:3])
     np.testing.assert_allclose(forward(embedder, log_mel)[2:3], alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("backbone", ["ds_cnn", "bc_resnet", "lstm"])
+def test_building_a_network_leaves_the_generators_of_others_alone(backbone):
+    def draws():
+        return random.random(), np.random.random(), float(tf.random.uniform(()))
+
+    keras.utils.set_random_seed(5)
+    expected = draws()
+    keras.utils.set_random_seed(5)
+    classifier = build_classifier(embedder_for(backbone, seed=1), 3, seed=1)
+    assert draws() == expected
+    keras.utils.set_random_seed(6)
+    again = build_classifier(embedder_for(backbone, seed=1), 3, seed=1)
+    for one, other in zip(classifier.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_the_seed_decides_the_initial_weights():

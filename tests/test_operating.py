@@ -242,6 +242,21 @@ def test_a_curve_of_little_audio_has_all_its_peaks():
     assert curve.miss_rate.tolist() == [0, 0, 0]
 
 
+def test_the_chosen_threshold_lies_on_its_curve():
+    random = np.random.default_rng(5)
+    counted = replay(
+        [stream(random.beta(1, 4, size=2000))], [stream(random.random(12), (2.0, 3.0)) for _ in range(20)]
+    )
+    point = choose_threshold(counted, target_false_alarms_per_hour=5)
+    sampled = operating_curve(counted, points=10)
+    assert point.threshold not in sampled.threshold
+    curve = operating_curve(counted, points=10, thresholds=[point.threshold])
+    at = curve.threshold.tolist().index(point.threshold)
+    assert curve.miss_rate[at] == point.miss_rate
+    assert curve.false_alarms_per_hour[at] == pytest.approx(point.false_alarms_per_hour)
+    assert len(curve.threshold) == len(sampled.threshold) + 1
+
+
 def test_a_point_survives_a_round_trip_and_unknown_keys_are_refused():
     point = choose_threshold(replay([stream([0.1, 0.6])], []))
     assert OperatingPoint.from_dict(point.to_dict()) == point

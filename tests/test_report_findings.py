@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 
 import pytest
@@ -9,7 +11,10 @@ from toy_run import edit_metrics, write_toy_run
 
 from kwsembed.report.detection_findings import chance_of_at_least, hours_to_certify
 from kwsembed.report.findings import findings, headline
-from kwsembed.report.run_record import read_run
+from kwsembed.report.model_tables import quantisation_table
+from kwsembed.report.operating_curves import fewest_misses
+from kwsembed.report.run_facts import key_figures
+from kwsembed.report.run_record import ClassFigures, read_run
 
 
 def said(run, tone=None):
@@ -74,11 +79,51 @@ def test_false_alarms_beyond_chance_are_told_from_bad_luck(tmp_path):
     assert "dog 2 (1.0 per hour, proven only < 3.1)" in said(few)
 
 
+def test_misses_of_the_threshold_are_told_from_those_of_the_network(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", false_alarms=0, hours=1.0, with_audio=False)
+
+    def miss(metrics):
+        for label, misses in (("dog", 12), ("siren", 2)):
+            metrics["chosen"]["int8"]["test"]["per_class"][label]["misses"] = misses
+
+    edit_metrics(run, miss)
+    # 30 events: without a false alarm 9 are missed, and not one more at the siren's threshold than there.
+    curve = {"threshold": [0.9, 0.5], "false_alarms_per_hour": [0.0, 2.0], "miss_rate": [0.3, 0.0]}
+    curves = {label: {"test": {**curve, "hours": 1.0, "events": 30}} for label in ("dog", "siren")}
+    (run / "details/curves.json").write_text(json.dumps(curves))
+    assert "Of 14 misses on test, 3 from the threshold (dog 3): another, known only in hindsight" in said(run)
+    assert "11 from the network (dog 9 and siren 2): no threshold finds these events" in said(run)
+
+
+def test_more_false_alarms_than_the_target_allows_are_granted_if_they_were_made():
+    curve = {"false_alarms_per_hour": [0.0, 0.5, 1.0, 2.0], "miss_rate": [0.4, 0.3, 0.2, 0.0], "events": 10}
+    figures = ClassFigures(false_alarms=0, hours=4.0, target_false_alarms_per_hour=0.5)
+    assert fewest_misses(curve, figures) == 3
+    assert fewest_misses(curve, dataclasses.replace(figures, false_alarms=4)) == 2
+    assert fewest_misses({**curve, "miss_rate": None}, figures) is None
+    assert fewest_misses({}, figures) is None
+
+
 def test_quantisation_is_held_against_its_bound(tmp_path):
     kept = write_toy_run(tmp_path / "kept" / "RUN", int8_noise=0.0, with_audio=False)
     lost = write_toy_run(tmp_path / "lost" / "RUN", int8_noise=3.0, with_audio=False)
     assert "int8 keeps all macro average precision" in said(kept, "good")
     assert "more than the bound of 0.010, so the export counts as failed" in said(lost, "bad")
+
+
+def test_a_small_loss_by_int8_is_shown_with_the_decimals_it_takes(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", int8_noise=0.0, with_audio=False)
+
+    def lose_little(metrics):
+        for model, macro in (("float", 0.83412), ("int8", 0.83409)):
+            metrics["chosen"][model]["test"]["macro_average_precision"] = macro
+
+    edit_metrics(run, lose_little)
+    assert "int8 loses 0.00003 macro average precision on test (0.83412 float, 0.83409 int8)" in said(run)
+    [figure] = [f for f in key_figures(read_run(run)) if f.name == "int8 against float"]
+    assert figure.value == "−0.00003"
+    macro = [cell.text for cell in quantisation_table(read_run(run)).rows[-1]]
+    assert macro[2:5] == ["0.83412", "0.83409", "−0.00003"]
 
 
 def test_without_a_test_split_the_figures_are_called_too_good(tmp_path):

@@ -116,6 +116,23 @@ def test_it_fetches_nothing_and_runs_nothing(html, page):
     assert not re.search(r"url\((?!#)|@import|@font-face|https?://(?!www\.w3\.org/)", html)
 
 
+def test_the_browser_is_told_to_fetch_and_run_nothing(html, page):
+    [policy] = [
+        attributes["content"]
+        for tag, attributes in page.elements
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policy.startswith("default-src 'none'; ")
+    assert html.index("Content-Security-Policy") < html.index("<style"), "it holds for what follows it"
+    allowed = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    needed = {"img": "img-src", "audio": "media-src"}
+    for tag, attributes in page.elements:
+        if tag in needed and attributes.get("src"):
+            assert attributes["src"].startswith(allowed[needed[tag]]), tag
+    assert allowed["style-src"] == "'unsafe-inline'"
+    assert "script-src" not in allowed
+
+
 def test_every_reference_inside_a_drawing_is_met_and_no_id_comes_twice(html, page):
     ids = page.values("id")
     assert len(ids) == len(set(ids))
@@ -202,10 +219,10 @@ def test_nulls_and_missing_keys_are_shown_as_unknown(run, tmp_path):
             del (
                 metrics["chosen"]["size_bytes"],
                 metrics["class_weights"],
-                metrics["stage_s"],
                 metrics["versions"],
             )
             metrics["variants"]["frozen"] = None
+            metrics["stage_s"]["pretrain"] = None
 
         edit_metrics(copy, change)
         curves = json.loads((copy / "details/curves.json").read_text())
@@ -214,6 +231,8 @@ def test_nulls_and_missing_keys_are_shown_as_unknown(run, tmp_path):
 
     page = without(run, tmp_path, thin)
     assert "no event" in page.text
+    assert "pretraining not recorded" in page.text
+    assert "all that were recorded 2 min" in page.text
     assert "Without a curve, for want of events or of audio without them in test: siren." in page.text
     assert not re.search(r"\b(None|nan|inf)\b", page.text)
 
@@ -240,8 +259,11 @@ def test_one_epoch_one_label_and_a_collapsed_embedding_are_drawn(tmp_path):
     run = write_toy_run(tmp_path / "RUN", events=("dog",), epochs=1, clips_per_label=12, with_audio=False)
     with np.load(run / "details/embeddings.npz") as arrays:
         np.savez(run / "details/embeddings.npz", **{**arrays, "chosen": np.ones((24, 8), np.float32)})
-    text = Page(write_report(run).read_text(encoding="utf-8")).text
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    text = page.text
     assert "after the only epoch" in text
+    assert re.search(r"\b1 epoch\b", text), "the only tick of the axis, then its name"
+    assert "0.96 " not in text, "no tick inside an epoch"
     assert "The network that was kept" in text
 
 

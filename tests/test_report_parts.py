@@ -9,8 +9,8 @@ from toy_run import write_toy_run
 from kwsembed.report import svg
 from kwsembed.report.clip_player import playable
 from kwsembed.report.embedding_view import separation
-from kwsembed.report.plots import lower_edge
-from kwsembed.report.run_record import read_run
+from kwsembed.report.operating_curves import det_points, lower_edge
+from kwsembed.report.run_record import ClassFigures, read_run
 from kwsembed.report.worst import worst_clips
 
 
@@ -67,6 +67,17 @@ def test_the_edge_of_a_folded_curve_never_rises():
     rates, misses = lower_edge(np.array([0.0, 4.0, 9.0, 4.0, 0.0]), np.array([0.9, 0.4, 0.5, 0.3, 0.7]))
     assert rates.tolist() == [0, 0, 4, 4, 9]
     assert misses.tolist() == pytest.approx([0.7, 0.7, 0.3, 0.3, 0.3])
+
+
+def test_the_operating_point_lies_on_its_curve():
+    curve = {"false_alarms_per_hour": [0.0, 9.0], "miss_rate": [0.8, 0.1], "hours": 1.0}
+    in_use = ClassFigures(false_alarms_per_hour=2.0, miss_rate=0.3)
+    rates, misses = lower_edge(*np.array(det_points(curve, in_use)).T)
+    assert misses[rates.tolist().index(2.0)] == 0.3
+    never_silent = {"false_alarms_per_hour": [9.0], "miss_rate": [0.1], "hours": 1.0}
+    assert det_points(never_silent, ClassFigures()) == [(0.0, 1.0), (9.0, 0.1)]
+    assert det_points({**curve, "miss_rate": None}, in_use) == []
+    assert det_points({}, in_use) == []
 
 
 def test_pairs_of_colour_and_shape_stay_distinct():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tensorflow.python.framework.config import disable_op_determinism
 from kwsembed.errors import KwsembedError
 from kwsembed.pretraining import ClusteringObjective, EmbeddingPretrainer, RefreshObjective
 from kwsembed.progress import silent
+from kwsembed.training.checkpointing import spent_s
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stage import StagePlan, run_stage
 
@@ -118,6 +120,21 @@ def test_a_killed_stage_ends_like_an_undisturbed_one(kind, killed_before_epoch, 
     for one, other in zip(whole.weights, resumed.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
     assert int(resumed.optimizer.iterations.numpy()) == 12
+
+
+def test_time_spent_before_a_resume_counts(tmp_path):
+    class Slow(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            time.sleep(0.2)
+
+    folder = RunDirectory(tmp_path).epochs("toy")
+    assert spent_s(folder) == 0
+    with pytest.raises(KeyboardInterrupt):
+        trained(classifier, tmp_path, callbacks=[Slow(), Kill(3)])
+    earlier_s = spent_s(folder)
+    assert earlier_s >= 0.6
+    trained(classifier, tmp_path)
+    assert spent_s(folder) > earlier_s
 
 
 def test_a_finished_stage_is_not_trained_again(tmp_path):

@@ -21,7 +21,7 @@ from kwsembed.audio import decode, wav
 from kwsembed.cli.main import main
 from kwsembed.config import ScheduleConfig
 from kwsembed.demo.sounds import background, door_knock, whistle
-from kwsembed.errors import DataError, RunError
+from kwsembed.errors import RunError
 
 pytestmark = pytest.mark.slow
 
@@ -149,8 +149,11 @@ def test_a_run_killed_again_and_again_ends_as_if_undisturbed(
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert not (run / "metrics.json").exists()
+    first = json.loads((run / "checkpoints" / "class_weighted.json").read_text())["duration_s"]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     assert comparable(run) == comparable(finished)
+    stage_s = json.loads((run / "metrics.json").read_text())["stage_s"]
+    assert stage_s["class_weighted"] == round(first, 2) > 0, "finished in a sitting before the last"
 
 
 def test_an_occupied_folder_is_refused_and_left_alone(finished: Path, sounds: Path, tmp_path: Path) -> None:
@@ -173,12 +176,27 @@ def test_resuming_with_other_settings_is_refused(finished: Path, sounds: Path, c
         )
 
 
-def test_a_class_whose_files_are_all_broken_is_an_error(sounds: Path, tmp_path: Path) -> None:
+def test_a_class_whose_files_are_all_broken_is_an_error(
+    sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(sounds, tmp_path / "sounds")
     for path in (tmp_path / "sounds" / "whistle").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="whistle"):
-        train(tmp_path / "sounds", tmp_path / "RUN", config=CONFIG, cache_dir=tmp_path / "cache")
+    command = [
+        "train",
+        str(tmp_path / "sounds"),
+        "--out",
+        str(tmp_path / "RUN"),
+        "--cache",
+        str(tmp_path / "c"),
+    ]
+    assert main(command) == 2
+    [line] = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("decoding: ")]
+    assert line.startswith(
+        "kwsembed train: no usable training clip of whistle is left. Received: 10 skipped, "
+    )
+    assert "the first: whistle/0.wav: " in line
+    assert not (tmp_path / "RUN").exists(), "mended data may be trained on with the same --out"
 
 
 def test_the_command_says_mistakes_in_one_line_and_exits_2(

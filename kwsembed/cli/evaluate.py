@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from kwsembed import atomic
@@ -22,6 +23,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("bundle", metavar="BUNDLE", help="folder of the bundle")
     parser.add_argument(
         "data", metavar="DATA", help="clips (folder per class or manifest), or folder of recordings"
+    )
+    parser.add_argument(
+        "--root",
+        metavar="DIR",
+        help="what a manifest's paths are relative to (default: its folder; of RUN/data.csv the run's data)",
     )
     parser.add_argument("--annotations", metavar="TSV", help="DCASE: filename onset offset event_label")
     parser.add_argument(
@@ -62,12 +68,15 @@ def run(args: argparse.Namespace) -> int:
         result = evaluate_clips(
             bundle,
             args.data,
+            root=args.root,
             background=args.background,
             split=args.split,
             runtime=args.runtime,
             progress=ProgressLine("classifying", unit="clips"),
         )
         _print_clips(result)
+        if args.data.endswith(".csv") and Path(args.data).parent.resolve() != Path(result["root"]):
+            print(f"note: the clips were read from {result['root']}", file=sys.stderr)
     for label in result.get("unknown_labels", ()):
         print(
             f"warning: {label} is annotated but unknown to the bundle, and counts as background",

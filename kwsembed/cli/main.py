@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from kwsembed import __version__
+from kwsembed.atomic import reason
 from kwsembed.errors import KwsembedError
 
 COMMANDS = ("demo", "check", "train", "compare", "evaluate", "classify", "detect", "doctor")
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         # A full disk, a folder that may not be written: the file system refused what was asked.
         where = f": {error.filename}" if error.filename else ""
-        return _failed(args.command, f"{error.strerror or error}{where}", 2)
+        return _failed(args.command, f"{reason(error)}{where}", 2)
     except KeyboardInterrupt:
         return _failed(args.command, "interrupted", 130)
 

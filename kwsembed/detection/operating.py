@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -210,11 +210,18 @@ class OperatingCurve:
         }
 
 
-def operating_curve(replay: LabelReplay, *, points: int = 100) -> OperatingCurve:
+def operating_curve(
+    replay: LabelReplay, *, points: int = 100, thresholds: Sequence[float] = ()
+) -> OperatingCurve:
     """The label's miss rate and false alarms per hour at up to `points` thresholds, taken from the scores.
 
     Half of them are peaks of the negative audio, in geometric steps of rank: few alarms matter more than many
     and are drawn on a logarithmic axis. The rest are the highest peaks of the positive audio, evenly by rank.
+
+    Args:
+        replay: The label's streams; its hours must not be 0.
+        points: Most thresholds that are taken from the scores.
+        thresholds: Further ones: with the chosen threshold among them, its operating point is on the curve.
 
     Raises:
         DataError: If there is no negative audio.
@@ -224,13 +231,14 @@ def operating_curve(replay: LabelReplay, *, points: int = 100) -> OperatingCurve
     alarming, hitting = _peaks(replay.negative_smoothed), _peaks(replay.positive_smoothed)
     if len(alarming):
         alarming = alarming[np.geomspace(1, len(alarming), points // 2).round().astype(int) - 1]
-    levels = np.concatenate([alarming, _thinned(hitting[: 2 * replay.events], points // 2)])
-    thresholds = np.unique(levels[levels > 0])[::-1]
-    alarms = np.array([replay.false_alarms(float(threshold)) for threshold in thresholds])
-    misses = np.array([replay.misses(float(threshold)) for threshold in thresholds])
+    hitting = _thinned(hitting[: 2 * replay.events], points // 2)
+    levels = np.concatenate([alarming, hitting, np.asarray(thresholds, dtype=np.float64)])
+    falling = np.unique(levels[levels > 0])[::-1]
+    alarms = np.array([replay.false_alarms(float(threshold)) for threshold in falling])
+    misses = np.array([replay.misses(float(threshold)) for threshold in falling])
     return OperatingCurve(
         label=replay.label,
-        threshold=thresholds,
+        threshold=falling,
         false_alarms_per_hour=np.maximum.accumulate(alarms) / replay.hours,
         miss_rate=misses / replay.events if replay.events else None,
         hours=replay.hours,

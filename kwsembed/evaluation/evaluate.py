@@ -14,9 +14,10 @@ from kwsembed.detection.events import Detection
 from kwsembed.detection.false_alarm_bound import false_alarm_upper_bound
 from kwsembed.detection.replay import Event, match_events
 from kwsembed.errors import AudioError, DataError
-from kwsembed.evaluation.annotations import read_annotations
 from kwsembed.evaluation.clip_metrics import clip_metrics
+from kwsembed.evaluation.run_data import recorded_root
 from kwsembed.manifest import read_manifest
+from kwsembed.manifest.annotations import events_by_name, read_annotations
 from kwsembed.progress import Progress, silent
 from kwsembed.runtime import Classifier, Detector
 
@@ -25,6 +26,7 @@ def evaluate_clips(
     bundle: Bundle,
     data: str | os.PathLike[str],
     *,
+    root: str | os.PathLike[str] | None = None,
     background: Sequence[str] = (),
     split: str | None = None,
     runtime: str | None = None,
@@ -35,18 +37,22 @@ def evaluate_clips(
     Args:
         bundle: The detector.
         data: Folder with a folder per class, or a CSV manifest; its labels must be among the bundle's.
+        root: Folder that the paths of a manifest are relative to. If None its own, except for the data.csv of
+            a run: the data folder that its metrics.json records.
         background: Further labels that are background.
         split: Only clips of this split of the manifest.
         runtime: Interpreter; see `load_interpreter`.
         progress: Called as clips are classified.
 
     Returns:
-        What `clip_metrics` returns, and `skipped`: files that could not be used, with reasons.
+        What `clip_metrics` returns, `root`: the folder that clips were read from, and `skipped`: files that
+        could not be used, with reasons.
 
     Raises:
-        DataError: The data holds a label that the bundle does not know, or no usable clip.
+        DataError: The data holds a label that the bundle does not know, or no usable clip, or a path that
+            leads out of `root`.
     """
-    manifest = read_manifest(data, background=background)
+    manifest = read_manifest(data, background=background, root=root or recorded_root(data))
     unknown = sorted(set(manifest.labels) - set(bundle.labels))
     if unknown:
         raise DataError(
@@ -76,7 +82,7 @@ def evaluate_clips(
         labels=_events_first(bundle),
         event_count=len(bundle.event_labels),
     )
-    return {**metrics, "skipped": skipped}
+    return {**metrics, "root": str(manifest.root), "skipped": skipped}
 
 
 def _events_first(bundle: Bundle) -> tuple[str, ...]:
@@ -100,7 +106,7 @@ def evaluate_recordings(
         bundle: The detector.
         audio: Folder of recordings.
         annotations: TSV with `filename onset offset event_label`; a recording that it does not name, or names
-            without an event, holds none.
+            without an event (no times, or `nan` as both), holds none.
         collar_s: Tolerance around an event, in seconds.
         runtime: Interpreter; see `load_interpreter`.
         progress: Called as recordings are done.
@@ -110,7 +116,7 @@ def evaluate_recordings(
         `miss_rate`, `false_alarms`, `false_alarms_per_hour` with its `_upper` bound, `precision`, and `f1`;
         `unknown_labels`: annotated labels that the bundle does not know, whose events count as background.
     """
-    truth = read_annotations(annotations)
+    truth = events_by_name(read_annotations(annotations))
     found = decode.find_audio([audio])
     files = {path.name: path for path in found}
     if len(files) < len(found):

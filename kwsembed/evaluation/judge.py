@@ -125,13 +125,20 @@ class Judgement:
             result["per_class"][label].update(measured)
         return result
 
-    def curves(self) -> dict[str, dict[str, Any]]:
-        """Miss rate against false alarms per hour, per event label; empty without background audio."""
+    def curves(self, points: Mapping[str, OperatingPoint]) -> dict[str, dict[str, Any]]:
+        """Miss rate against false alarms per hour, per event label; empty without background audio.
+
+        Among their thresholds are those of `points`, and the one that this very split would have chosen:
+        what it misses, no threshold finds within the target.
+        """
         curves = {}
         for label in self._event_labels():
             replay = self.replay(label)
             if replay.hours > 0:
-                curves[label] = operating_curve(replay).to_dict()
+                target = points[label].target_false_alarms_per_hour
+                best = choose_threshold(replay, target_false_alarms_per_hour=target)
+                thresholds = [points[label].threshold, best.threshold]
+                curves[label] = operating_curve(replay, thresholds=thresholds).to_dict()
         return curves
 
     def _event_labels(self) -> Sequence[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kwsembed.bundle import Bundle
-from kwsembed.clip_scores import clip_windows
+from kwsembed.clip_scores import clip_windows_in_parts
 from kwsembed.data.cache import ClipStore
 from kwsembed.data.log_mel import LogMel
 from kwsembed.frontend import FrontendConfig
@@ -20,6 +20,8 @@ Scorer = Callable[[np.ndarray], np.ndarray]
 """`(windows, samples)` float32 in [-1, 1] -> `(windows, labels)` probabilities."""
 
 _BATCH = 256
+# Windows of a clip that are cut at once: whole batches, so that the numbers are those of one piece.
+_WINDOWS_AT_ONCE = 4 * _BATCH
 
 
 def network_scorer(classifier: keras.Model, frontend: FrontendConfig) -> Scorer:
@@ -67,6 +69,9 @@ def score_clips(
     indices = list(clips)
     scores = []
     for done, index in enumerate(indices, start=1):
-        scores.append(scorer(clip_windows(store.waveform(int(index)), window_samples, hop_samples)))
+        parts = clip_windows_in_parts(
+            store.waveform(int(index)), window_samples, hop_samples, most=_WINDOWS_AT_ONCE
+        )
+        scores.append(np.concatenate([scorer(windows) for windows in parts]))
         progress(done, len(indices))
     return scores

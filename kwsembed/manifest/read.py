@@ -16,14 +16,20 @@ from kwsembed.manifest.clip import SPLITS, Clip, Manifest, order_labels
 _FORBIDDEN_IN_LABELS = frozenset('/\\,"')
 
 
-def read_manifest(data: str | os.PathLike[str], *, background: Sequence[str] = ()) -> Manifest:
+def read_manifest(
+    data: str | os.PathLike[str],
+    *,
+    background: Sequence[str] = (),
+    root: str | os.PathLike[str] | None = None,
+) -> Manifest:
     """Reads the clips of `data`; no audio is opened.
 
     Args:
         data: A folder with a folder per class, or a CSV with the columns path and label, and optionally
-            group, split or fold, and onset_s with offset_s. Other columns are ignored. Paths are relative
-            to the CSV. A clip without a group is a group of its own (one per file).
+            group, split or fold, and onset_s with offset_s. Other columns are ignored. A clip without a
+            group is a group of its own (one per file).
         background: Labels that are background, besides those in `BACKGROUND_NAMES`.
+        root: Folder that the paths of a CSV are relative to, and must not lead out of; if None its own.
 
     Raises:
         DataError: Naming the file and the row, the header being row 1.
@@ -33,9 +39,15 @@ def read_manifest(data: str | os.PathLike[str], *, background: Sequence[str] = (
         ('dog_bark', 'glass_break', 'background')
     """
     source = Path(data)
+    if root is not None and (source.is_dir() or not Path(root).is_dir()):
+        raise DataError(
+            "the folder that paths are relative to cannot be used",
+            expected="a folder, and a .csv manifest as data",
+            received=f"root={root}, data={source}",
+        )
     if source.is_dir():
-        clips, warnings = _read_folder(source.resolve())
-        root = source
+        folder = source.resolve()
+        clips, warnings = _read_folder(folder)
     elif not source.exists():
         raise DataError("the data does not exist", received=f"data={source}", fix="check the path")
     elif source.suffix.lower() != ".csv":
@@ -45,15 +57,15 @@ def read_manifest(data: str | os.PathLike[str], *, background: Sequence[str] = (
             received=f"data={source}",
         )
     else:
-        clips, warnings = list(_read_csv(source)), []
-        root = source.parent
+        folder = Path(source.parent if root is None else root).resolve()
+        clips, warnings = list(_read_csv(source, folder)), []
     if not clips:
         raise DataError("there is no clip in the data", where=source, fix="add rows or files")
     _refuse_repeated(clips, source)
     labels, background_labels = order_labels(
         {clip.label for clip in clips}, background=tuple(background), source=source
     )
-    return Manifest(root.resolve(), source, tuple(clips), labels, background_labels, tuple(warnings))
+    return Manifest(folder, source, tuple(clips), labels, background_labels, tuple(warnings))
 
 
 def _read_folder(root: Path) -> tuple[list[Clip], list[str]]:
@@ -106,8 +118,7 @@ def _read_folder(root: Path) -> tuple[list[Clip], list[str]]:
     return clips, warnings
 
 
-def _read_csv(source: Path) -> Iterator[Clip]:
-    real_root = source.parent.resolve()
+def _read_csv(source: Path, root: Path) -> Iterator[Clip]:
     rows = _rows(source)
     _, header = next(rows, (1, []))
     header = [column.strip() for column in header]
@@ -133,7 +144,7 @@ def _read_csv(source: Path) -> Iterator[Clip]:
                 where=where,
                 fix="quote cells that hold commas",
             )
-        yield _clip(dict(zip(header, cells, strict=True)), real_root, row=row, where=where)
+        yield _clip(dict(zip(header, cells, strict=True)), root, row=row, where=where)
 
 
 def _rows(source: Path) -> Iterator[tuple[int, list[str]]]:

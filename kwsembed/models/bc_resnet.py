@@ -10,6 +10,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from kwsembed.models.width import scaled_channels
+
 # (channels, blocks, stride in frequency, dilation in time) of each stage.
 _STAGES = ((16, 2, 1, 1), (24, 2, 2, 2), (32, 3, 2, 4), (40, 3, 1, 8))
 
@@ -25,13 +27,13 @@ def bc_resnet(log_mel: keras.KerasTensor, *, width: float = 1.0) -> keras.KerasT
         `(batch, features)`.
     """
     image = layers.Reshape((*log_mel.shape[1:], 1))(log_mel)
-    hidden = layers.Conv2D(_channels(32, width), 5, strides=2, padding="same", use_bias=False)(image)
+    hidden = layers.Conv2D(scaled_channels(32, width), 5, strides=2, padding="same", use_bias=False)(image)
     hidden = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(hidden))
     for channels, blocks, mel_stride, dilation in _STAGES:
         for block in range(blocks):
             hidden = _block(
                 hidden,
-                _channels(channels, width),
+                scaled_channels(channels, width),
                 mel_stride=mel_stride if block == 0 else 1,
                 dilation=dilation,
                 transition=block == 0,
@@ -39,10 +41,6 @@ def bc_resnet(log_mel: keras.KerasTensor, *, width: float = 1.0) -> keras.KerasT
     hidden = layers.DepthwiseConv2D((1, hidden.shape[2]), use_bias=False)(hidden)
     hidden = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(hidden))
     return layers.GlobalAveragePooling2D()(hidden)
-
-
-def _channels(count: int, width: float) -> int:
-    return max(8, 8 * round(count * width / 8))
 
 
 def _block(

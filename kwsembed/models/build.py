@@ -14,6 +14,7 @@ from kwsembed.errors import ConfigError
 from kwsembed.models.bc_resnet import bc_resnet
 from kwsembed.models.ds_cnn import ds_cnn
 from kwsembed.models.lstm import lstm
+from kwsembed.models.width import initial_weights
 
 BACKBONES: dict[str, Callable[..., keras.KerasTensor]] = {
     "ds_cnn": ds_cnn,
@@ -62,11 +63,11 @@ def build_embedder(
         )
     if not width > 0:
         raise ConfigError("the width factor must be positive", received=f"width={width}")
-    keras.utils.set_random_seed(seed)
     log_mel = keras.Input((frames, mels), name="log_mel")
     scaled = layers.Rescaling(1 / _LOG_MEL_SPREAD, offset=-_LOG_MEL_MEAN / _LOG_MEL_SPREAD)(log_mel)
-    features = BACKBONES[backbone](scaled, width=width)
-    embedding = layers.UnitNormalization(name="embedding")(layers.Dense(embedding_size)(features))
+    with initial_weights(seed):
+        features = BACKBONES[backbone](scaled, width=width)
+        embedding = layers.UnitNormalization(name="embedding")(layers.Dense(embedding_size)(features))
     return keras.Model(log_mel, embedding, name=EMBEDDER_NAME)
 
 
@@ -76,11 +77,11 @@ def build_classifier(embedder: keras.Model, class_count: int, *, seed: int = 0) 
     Returns:
         Keras model, `(batch, frames, mels)` -> logits `(batch, class_count)`.
     """
-    keras.utils.set_random_seed(seed)
     # On the embedder's own layers, not on it as one nested layer: the export looks for the embedding among
     # them.
     scaled = layers.Rescaling(_HEAD_SCALE)(embedder.output)
-    logits = layers.Dense(class_count, name="logits")(scaled)
+    with initial_weights(seed):
+        logits = layers.Dense(class_count, name="logits")(scaled)
     return keras.Model(embedder.inputs[0], logits, name="classifier")
 
 

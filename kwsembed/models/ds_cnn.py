@@ -9,6 +9,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from kwsembed.models.width import scaled_channels
+
 # (channels, stride) of each separable block.
 _BLOCKS = ((48, 1), (64, 2), (64, 1), (80, 2), (80, 1))
 
@@ -24,19 +26,15 @@ def ds_cnn(log_mel: keras.KerasTensor, *, width: float = 1.0) -> keras.KerasTens
         `(batch, features)`.
     """
     image = layers.Reshape((*log_mel.shape[1:], 1))(log_mel)
-    hidden = layers.Conv2D(_channels(32, width), (7, 5), strides=4, padding="same", use_bias=False)(image)
+    first = scaled_channels(32, width)
+    hidden = layers.Conv2D(first, (7, 5), strides=4, padding="same", use_bias=False)(image)
     hidden = _normalised(hidden)
     for channels, stride in _BLOCKS:
-        hidden = _separable(hidden, _channels(channels, width), stride=stride)
+        hidden = _separable(hidden, scaled_channels(channels, width), stride=stride)
     # One weight per channel and frequency band: where in the spectrum energy lies tells classes apart.
     hidden = layers.DepthwiseConv2D((1, hidden.shape[2]), use_bias=False)(hidden)
     hidden = _normalised(hidden)
     return layers.GlobalAveragePooling2D()(hidden)
-
-
-def _channels(count: int, width: float) -> int:
-    """A multiple of 8, which int8 kernels like best."""
-    return max(8, 8 * round(count * width / 8))
 
 
 def _normalised(hidden: keras.KerasTensor) -> keras.KerasTensor:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from kwsembed.models.width import scaled_channels
+
 
 def lstm(log_mel: keras.KerasTensor, *, width: float = 1.0) -> keras.KerasTensor:
     """Maps log-mel frames to one feature vector.
@@ -20,7 +22,7 @@ def lstm(log_mel: keras.KerasTensor, *, width: float = 1.0) -> keras.KerasTensor
     Returns:
         `(batch, features)`.
     """
-    units = max(8, 8 * round(64 * width / 8))
+    units = scaled_channels(64, width)
     hidden = layers.Conv1D(units, 5, strides=2, padding="same", use_bias=False)(log_mel)
     hidden = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(hidden))
     hidden = layers.SeparableConv1D(units, 5, strides=2, padding="same", use_bias=False)(hidden)

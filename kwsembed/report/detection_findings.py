@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from kwsembed.report.intervals import proportion_interval
+from kwsembed.report.operating_curves import fewest_misses
 from kwsembed.report.run_record import ClassFigures, RunRecord
 from kwsembed.report.wording import Finding, counted, hours, listed, percent, short
 
@@ -107,6 +109,37 @@ def missed_most(run: RunRecord) -> list[Finding]:
     bounds = proportion_interval(f.misses or 0, f.events or 1)
     text = f"Missed most: {label}, {f.misses} of {f.events} events ({percent(rate)}, 95 % interval "
     return [Finding("plain", f"{text}{percent(bounds.low)} to {percent(bounds.high)}).")]
+
+
+def cause_of_misses(run: RunRecord) -> list[Finding]:
+    """How many misses another threshold would have spared, and how many no threshold could."""
+    spared, lasting = {}, {}
+    for label, f in _measured(run):
+        fewest = fewest_misses((run.curves.get(label) or {}).get(run.split) or {}, f)
+        if fewest is not None and f.misses:
+            lasting[label] = min(fewest, f.misses)
+            spared[label] = f.misses - lasting[label]
+    if not lasting:
+        return []
+    by_threshold, by_network = sum(spared.values()), sum(lasting.values())
+    text = f"Of {counted(by_threshold + by_network, 'miss', 'misses')} on {run.split}, "
+    if by_threshold:
+        text += (
+            f"{by_threshold} from the threshold{_by_label(spared)}: another, known only in hindsight, finds "
+        )
+        text += "these events with no more false alarms than now or than the target allows. "
+        text += f"{by_network or 'None'} from the network"
+    else:
+        text += f"{by_network} from the network"
+    if by_network:
+        text += f"{_by_label(lasting)}: no threshold finds these events so, since they score no higher than "
+        text += "sounds that are none"
+    return [Finding("plain", f"{text}.")]
+
+
+def _by_label(counts: Mapping[str, int]) -> str:
+    most = sorted((label for label in counts if counts[label]), key=lambda label: -counts[label])
+    return f" ({listed([f'{label} {counts[label]}' for label in most])})" if most else ""
 
 
 def commonest_mistake(run: RunRecord) -> list[Finding]:

@@ -37,6 +37,7 @@ def findings(run: RunRecord) -> list[Finding]:
         *detection_findings.false_alarms(run),
         *detection_findings.certification(run),
         *detection_findings.missed_most(run),
+        *detection_findings.cause_of_misses(run),
         *detection_findings.commonest_mistake(run),
         *model_findings.kept(run),
         *model_findings.pretraining(run),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kwsembed.report.intervals import Interval, gain_interval
 from kwsembed.report.run_record import Figures, RunRecord
-from kwsembed.report.wording import Finding, decimal, listed, signed, variant_name
+from kwsembed.report.wording import Finding, decimal, digits_apart, listed, signed, variant_name
 
 NOTABLE_DROP = 0.03  # of macro average precision, from validation to test
 
@@ -78,15 +78,10 @@ def quantisation(run: RunRecord) -> list[Finding]:
     lost = quantisation_loss(run)
     if lost is None:
         return []
-    change = (
-        f"loses {decimal(lost)}"
-        if lost >= 0.0005
-        else f"gains {decimal(-lost)}"
-        if lost <= -0.0005
-        else "keeps all"
-    )
+    digits = digits_apart([(before, after), (lost, 0.0)])
+    change = "keeps all" if lost == 0 else f"{'loses' if lost > 0 else 'gains'} {decimal(abs(lost), digits)}"
     text = f"int8 {change} macro average precision on {run.split} "
-    text += f"({decimal(before)} float, {decimal(after)} int8)"
+    text += f"({decimal(before, digits)} float, {decimal(after, digits)} int8)"
     bound = loss.get("bound")
     if bound is None:
         return [Finding("plain", f"{text}.")]

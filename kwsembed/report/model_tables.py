@@ -5,9 +5,19 @@ from __future__ import annotations
 from kwsembed.report.intervals import proportion_interval
 from kwsembed.report.run_record import ClassFigures, Figures, RunRecord
 from kwsembed.report.tables import Cell, Table, table
-from kwsembed.report.wording import UNKNOWN, decimal, hours, percent, short, signed, variant_name
+from kwsembed.report.wording import (
+    UNKNOWN,
+    decimal,
+    digits_apart,
+    hours,
+    percent,
+    short,
+    signed,
+    variant_name,
+)
 
 SPLITS = ("validation", "test")
+_INT8 = "kept, int8"
 
 
 def _best(values: list[float | None], *, highest: bool) -> float | None:
@@ -18,7 +28,7 @@ def _best(values: list[float | None], *, highest: bool) -> float | None:
 def variants_table(run: RunRecord) -> Table | None:
     """Macro average precision and balanced error of each variant, the best of each column in bold."""
     models = {variant_name(key): splits for key, splits in run.variants.items()}
-    models["kept, int8"] = run.models["int8"]
+    models[_INT8] = run.models["int8"]
     models = {name: splits for name, splits in models.items() if any(splits.values())}
     splits = [split for split in SPLITS if any(model[split] for model in models.values())]
     if not splits:
@@ -29,8 +39,13 @@ def variants_table(run: RunRecord) -> Table | None:
         for field, highest in (("macro_average_precision", True), ("balanced_error", False)):
             values = [None if figures is None else getattr(figures, field) for figures in measured]
             best = _best(values, highest=highest)
+            of_models = dict(zip(models, values, strict=True))
+            digits = digits_apart([(of_models.get(variant_name(run.chosen)), of_models.get(_INT8))])
             columns.append(
-                [Cell(decimal(v), tone="strong" if v is not None and v == best else "") for v in values]
+                [
+                    Cell(decimal(v, digits), tone="strong" if v is not None and v == best else "")
+                    for v in values
+                ]
             )
     rows = [[name, *cells] for name, *cells in zip(models, *columns, strict=True)]
     return table(
@@ -46,17 +61,25 @@ def precision_table(run: RunRecord) -> Table | None:
     """Average precision of each label by each variant, beside the prevalence that chance reaches."""
     split = run.split
     models = {variant_name(key): splits[split] for key, splits in run.variants.items()}
-    models["kept, int8"] = run.models["int8"][split]
+    models[_INT8] = run.models["int8"][split]
     measured = {name: figures for name, figures in models.items() if figures is not None}
     reference = run.figures or next(iter(measured.values()), None)
     if reference is None:
         return None
+    float_figures, int8_figures = measured.get(variant_name(run.chosen)), measured.get(_INT8)
+    digits = 3
+    if float_figures is not None and int8_figures is not None:
+        digits = digits_apart(
+            (float_figures.of(label).average_precision, int8_figures.of(label).average_precision)
+            for label in run.labels
+        )
     rows: list[list[Cell | str]] = []
     for label in run.labels:
         values = [figures.of(label).average_precision for figures in measured.values()]
         best = _best(values, highest=True)
         cells = [
-            Cell(decimal(v), share=v, tone="strong" if v is not None and v == best else "") for v in values
+            Cell(decimal(v, digits), share=v, tone="strong" if v is not None and v == best else "")
+            for v in values
         ]
         own = reference.of(label)
         rows.append([label, f"{own.clips:,}", decimal(own.prevalence), *cells])
@@ -161,6 +184,9 @@ def quantisation_table(run: RunRecord) -> Table | None:
     before, after = (run.models[model][run.split] for model in ("float", "int8"))
     if before is None or after is None:
         return None
+    macro = [before.macro_average_precision, after.macro_average_precision]
+    pairs = [(before.of(x).average_precision, after.of(x).average_precision) for x in run.event_labels]
+    digits = digits_apart([*pairs, (macro[0], macro[1])])
     rows: list[list[Cell | str]] = []
     for label in run.event_labels:
         f, q = before.of(label), after.of(label)
@@ -173,16 +199,16 @@ def quantisation_table(run: RunRecord) -> Table | None:
             [
                 label,
                 decimal(q.threshold),
-                decimal(f.average_precision),
-                decimal(q.average_precision),
-                signed(change),
+                decimal(f.average_precision, digits),
+                decimal(q.average_precision, digits),
+                signed(change, digits),
                 *(f"{x.misses} of {x.events}" if x.events else "no event" for x in (f, q)),
                 *(UNKNOWN if x.false_alarms is None else f"{x.false_alarms:,}" for x in (f, q)),
             ]
         )
-    macro = [before.macro_average_precision, after.macro_average_precision]
     change = None if macro[0] is None or macro[1] is None else macro[1] - macro[0]
-    rows.append([Cell("macro", tone="strong"), "", *map(decimal, macro), signed(change), "", "", "", ""])
+    means = [*(decimal(value, digits) for value in macro), signed(change, digits)]
+    rows.append([Cell("macro", tone="strong"), "", *means, "", "", "", ""])
     return table(
         ["event", "threshold", "float", "int8", "change", "float", "int8", "float", "int8"],
         rows,

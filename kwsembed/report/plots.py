@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from sklearn.metrics import precision_recall_curve
 
 from kwsembed.report import svg, wording
+from kwsembed.report.operating_curves import det_points, lower_edge
 from kwsembed.report.run_record import ClassFigures, RunRecord
 
 HIGHER_IS_BETTER = ("precision", "accuracy", "recall", "silhouette")
@@ -62,6 +63,9 @@ def _learning_panel(run: RunRecord, stage: str, names: Sequence[str], heading: s
                 notes.append(f"{plain}: from {values[0]:.3f} to {values[-1]:.3f}")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if len(epochs) == 1:
+            # Around a single point matplotlib zooms in until ticks differ by hundredths of an epoch.
+            axes.set_xticks(epochs, [f"{epoch:g}" for epoch in epochs])
         if len(names) > 1:
             axes.legend()
         return Panel(heading, plot.inline(), "; ".join(notes) + ".")
@@ -107,16 +111,7 @@ def misses_against_false_alarms(run: RunRecord, label: str, number: int) -> Pane
     curves = run.curves.get(label) or {}
     curve: Any = curves.get(run.split) or {}
     figures = run.figures.of(label) if run.figures else ClassFigures()
-    misses_known = curve.get("miss_rate") is not None  # not of a label without events
-    points = (
-        [
-            (rate, miss)
-            for rate, miss in zip(curve["false_alarms_per_hour"], curve["miss_rate"], strict=True)
-            if rate is not None and miss is not None
-        ]
-        if misses_known
-        else []
-    )
+    points = det_points(curve, figures)
     if not points or not curve.get("hours"):
         return None
     resolution = 1 / curve["hours"]
@@ -155,26 +150,6 @@ def misses_against_false_alarms(run: RunRecord, label: str, number: int) -> Pane
         return Panel(
             label, plot.inline(), _det_note(figures, events=curve.get("events"), hours=curve["hours"])
         )
-
-
-def lower_edge(rates: np.ndarray, misses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The fewest misses that any threshold reaches with no more false alarms.
-
-    At low thresholds detections melt into one, so that the raw curve folds back on itself.
-
-    Args:
-        rates: (thresholds,) false alarms per hour.
-        misses: (thresholds,) miss rates.
-
-    Returns:
-        Rates in rising order, and miss rates that never rise.
-
-    Example:
-        >>> lower_edge(np.array([0.0, 9.0, 4.0]), np.array([0.5, 0.2, 0.1]))[1]
-        array([0.5, 0.1, 0.1])
-    """
-    order = np.lexsort((misses, rates))
-    return rates[order], np.minimum.accumulate(misses[order])
 
 
 def _det_note(figures: ClassFigures, *, events: int | None, hours: float) -> str:
@@ -223,8 +198,8 @@ def _change_note(difference: np.ndarray, changed: int) -> str:
     if changed:
         crossing = f"{wording.counted(changed, 'score')} (diamonds) on the other side of the threshold"
     return (
-        f"{crossing}; half of the scores move by less than {np.median(difference):.4f}, "
-        f"the largest move is {difference.max():.3f}."
+        f"{crossing}; half of the scores move by no more than {wording.short(float(np.median(difference)))}, "
+        f"the largest move is {wording.short(float(difference.max()))}."
     )
 
 

@@ -37,7 +37,8 @@ def key_figures(run: RunRecord) -> list[KeyFigure]:
             found.append(KeyFigure("false alarms", f"{sum(counts):,}", f"of all event classes, in {heard}"))
     lost = quantisation_loss(run)
     if lost is not None:
-        found.append(KeyFigure("int8 against float", wording.signed(-lost), "macro average precision"))
+        change = wording.signed(-lost, wording.digits_apart([(lost, 0.0)]))
+        found.append(KeyFigure("int8 against float", change, "macro average precision"))
     sizes = chosen.get("size_bytes") or {}
     if sizes.get("model"):
         core = (
@@ -77,15 +78,26 @@ def sizes_table(run: RunRecord) -> Table:
 
 def durations_table(run: RunRecord) -> Table | None:
     """How long each step took, with its share of the whole."""
-    stage_s = {name: value for name, value in (run.metrics.get("stage_s") or {}).items() if value is not None}
-    total = sum(stage_s.values())
+    stage_s = run.metrics.get("stage_s") or {}
+    total = sum(value for value in stage_s.values() if value is not None)
     if not total:
         return None
     rows = [
-        [STEP_NAMES.get(name, name), Cell(wording.seconds(value), share=value / total)]
+        [
+            STEP_NAMES.get(name, name),
+            Cell("not recorded" if value is None else wording.seconds(value), share=value and value / total),
+        ]
         for name, value in stage_s.items()
     ]
-    return table(["step", "duration"], [*rows, [Cell("all", tone="strong"), wording.seconds(total)]])
+    complete = None not in stage_s.values()
+    return table(
+        ["step", "duration"],
+        [
+            *rows,
+            [Cell("all" if complete else "all that were recorded", tone="strong"), wording.seconds(total)],
+        ],
+        note="Of a resumed run: stages over all its sittings, the other steps in the last one.",
+    )
 
 
 def versions_table(run: RunRecord) -> Table | None:

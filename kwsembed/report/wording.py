@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kwsembed.report.run_record import VARIANT_NAMES
@@ -35,6 +35,22 @@ def signed(value: float | None, digits: int = 3) -> str:
         return UNKNOWN
     text = f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
     return text[1:] if float(text[1:]) == 0 else text
+
+
+def digits_apart(pairs: Iterable[tuple[float | None, float | None]], *, least: int = 3, most: int = 6) -> int:
+    """Decimals with which the two numbers of each pair look different where they are.
+
+    Example:
+        >>> digits_apart([(0.8421, 0.8424), (0.5, 0.5), (0.7, None)])
+        4
+    """
+    known = [(one, other) for one, other in pairs if one is not None and other is not None and one != other]
+    alike = (
+        digits
+        for digits in range(least, most)
+        if all(decimal(one, digits) != decimal(other, digits) for one, other in known)
+    )
+    return next(alike, most)
 
 
 def percent(fraction: float | None, digits: int = 0) -> str:

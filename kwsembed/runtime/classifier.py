@@ -6,7 +6,7 @@ import numpy as np
 
 from kwsembed.audio.resample import resample
 from kwsembed.bundle import Bundle
-from kwsembed.clip_scores import clip_windows, pool_clip
+from kwsembed.clip_scores import clip_windows_in_parts, pool_clip
 from kwsembed.errors import AudioError, BundleError
 from kwsembed.runtime.interpreter import load_interpreter
 
@@ -70,14 +70,10 @@ class Classifier:
         Returns:
             (windows, labels) float32.
         """
-        window, hop = self._bundle.window_samples, self._bundle.hop_samples
-        parts = []
-        while len(waveform) > window + _WINDOWS_AT_ONCE * hop:
-            span = window + (_WINDOWS_AT_ONCE - 1) * hop
-            parts.append(self.score_windows(clip_windows(waveform[:span], window, hop)))
-            waveform = waveform[_WINDOWS_AT_ONCE * hop :]
-        parts.append(self.score_windows(clip_windows(waveform, window, hop)))
-        return np.concatenate(parts)
+        parts = clip_windows_in_parts(
+            waveform, self._bundle.window_samples, self._bundle.hop_samples, most=_WINDOWS_AT_ONCE
+        )
+        return np.concatenate([self.score_windows(windows) for windows in parts])
 
     def classify(self, waveform: np.ndarray, sample_rate_hz: int) -> np.ndarray:
         """Probabilities of a clip.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -52,14 +53,17 @@ class TrainingData:
             config=config,
             classes=np.array([labels.index(clip.label) for clip in store.clips]),
         )
-        data._check()
+        data._check({clip.name: clip.label for clip in manifest.clips})
         return data
 
-    def _check(self) -> None:
+    def _check(self, label_of: Mapping[str, str]) -> None:
         for index, label in enumerate(self.labels):
             if not np.any(self.classes[self.clips_of("train")] == index):
+                skipped = [file for file in self.store.skipped if label_of.get(file.name) == label]
+                received = f"{len(skipped)} skipped, the first: {skipped[0].name}: {skipped[0].reason}"
                 raise DataError(
                     f"no usable training clip of {label} is left",
+                    received=received if skipped else None,
                     fix="add clips of it, or take the label out of the data",
                 )
         validation = self.classes[self.clips_of("validation")]

@@ -11,6 +11,7 @@ import numpy as np
 
 from kwsembed import atomic
 from kwsembed.clip_scores import probabilities_of
+from kwsembed.detection.operating import OperatingPoint
 from kwsembed.evaluation.judge import Judgement
 from kwsembed.models import embedder_of, forward
 from kwsembed.training.data import TrainingData
@@ -27,6 +28,7 @@ def write(
     shipped: Mapping[str, Judgement],
     *,
     variant: str,
+    points: Mapping[str, OperatingPoint],
     bias: np.ndarray,
 ) -> None:
     """Writes RUN/details.
@@ -39,6 +41,7 @@ def write(
         judgements: By variant and split.
         shipped: Of the int8 bundle, by split.
         variant: The chosen variant.
+        points: The bundle's operating points by event label.
         bias: `(labels,)` of the bundle's clip probabilities; the other models' are fitted on validation
             likewise.
     """
@@ -64,7 +67,7 @@ def write(
     )
     curves: dict[str, dict[str, Any]] = {label: {} for label in data.labels[: data.event_count]}
     for split, judgement in shipped.items():
-        for label, curve in judgement.curves().items():
+        for label, curve in judgement.curves(points).items():
             curves[label][split] = curve
     atomic.write_json(run.details / "curves.json", curves)
     _write_embeddings(run, data, stages, variant)
@@ -97,12 +100,14 @@ def _write_embeddings(run: RunDirectory, data: TrainingData, stages: Stages, var
     """Embeddings of clips that no variant was trained on: the test split, or validation without one."""
     split = "test" if len(data.clips_of("test")) else "validation"
     windows = data.anchors(split)
-    with atomic.replacing(run.details / "embeddings.npz") as temporary:
-        np.savez_compressed(
-            temporary,
-            label_index=data.classes_of(split),
-            name=np.array([data.store.clips[index].name for index in data.clips_of(split)]),
-            before=forward(stages.embedder(), windows),
-            pretrained=forward(stages.pretrained(), windows),
-            chosen=forward(embedder_of(stages.classifier(variant)), windows),
-        )
+    # In memory first: a zip file that a full disk kept from closing would complain once more when collected.
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        label_index=data.classes_of(split),
+        name=np.array([data.store.clips[index].name for index in data.clips_of(split)]),
+        before=forward(stages.embedder(), windows),
+        pretrained=forward(stages.pretrained(), windows),
+        chosen=forward(embedder_of(stages.classifier(variant)), windows),
+    )
+    atomic.write_bytes(run.details / "embeddings.npz", content.getvalue())

@@ -36,14 +36,21 @@ class RunDirectory:
         self.details = self.root / "details"
 
     def start(self, config: TrainConfig, manifest: Manifest, *, resume: bool) -> None:
-        """Claims the folder for this configuration and data, or checks that an earlier run was of the same.
+        """Claims the folder for this configuration and data, after `check`."""
+        if self.check(config, manifest, resume=resume):
+            return
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        atomic.write_text(self.data, manifest_text(manifest))
+        # Last, since it marks the folder as a run.
+        atomic.write_text(self.config, _config_text(config))
+
+    def check(self, config: TrainConfig, manifest: Manifest, *, resume: bool) -> bool:
+        """Whether the folder holds a run of this configuration and data already; nothing is written.
 
         Raises:
             RunError: The folder holds a run and `resume` is False, holds something else, or its run had
                 another configuration or other data.
         """
-        config_text = tomli_w.dumps(_without_tuples(config.to_dict()))
-        data_text = manifest_text(manifest)
         if self.config.exists():
             if not resume:
                 raise RunError(
@@ -51,19 +58,16 @@ class RunDirectory:
                     received=f"out={self.root}",
                     fix="choose another --out, or go on with --resume",
                 )
-            self._check_same(self.config, config_text, "configuration")
-            self._check_same(self.data, data_text, "data")
-            return
+            self._check_same(self.config, _config_text(config), "configuration")
+            self._check_same(self.data, manifest_text(manifest), "data")
+            return True
         if self.root.exists() and any(self.root.iterdir()) and not self.data.exists():
             raise RunError(
                 "the output folder is not empty and holds no run",
                 received=f"out={self.root}",
                 fix="choose an empty or new folder for --out",
             )
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(self.data, data_text)
-        # Last, since it marks the folder as a run.
-        atomic.write_text(self.config, config_text)
+        return False
 
     def _check_same(self, path: Path, text: str, what: str) -> None:
         earlier = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
@@ -92,10 +96,18 @@ class RunDirectory:
         """Where the final weights of a stage lie."""
         return self.checkpoints / f"{stage}.npz"
 
+    def epochs(self, stage: str) -> Path:
+        """Where the checkpoints of an unfinished stage lie."""
+        return self.checkpoints / f"{stage}.epochs"
+
     def drop_checkpoints(self) -> None:
         """Removes the intermediate checkpoints of finished stages."""
         for folder in self.checkpoints.glob("*.epochs"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _config_text(config: TrainConfig) -> str:
+    return tomli_w.dumps(_without_tuples(config.to_dict()))
 
 
 def _without_tuples(value: Any) -> Any:

@@ -34,11 +34,13 @@ class Shipped:
     Attributes:
         record: What metrics.json says of it.
         judgements: Of the int8 bundle, by split.
+        points: Its operating points by event label.
         bias: `(labels,)` of its clip probabilities.
     """
 
     record: dict[str, Any]
     judgements: dict[str, Judgement]
+    points: dict[str, OperatingPoint]
     bias: np.ndarray
 
 
@@ -113,7 +115,7 @@ def ship(
         "min_runtime_version": exported.min_runtime_version,
         "latency_us": {runtime: _latency_us(bundle, runtime) for runtime in _device_runtimes()},
     }
-    return Shipped(record=record, judgements=judgements, bias=bias)
+    return Shipped(record=record, judgements=judgements, points=points, bias=bias)
 
 
 def metrics_by_split(

@@ -68,7 +68,7 @@ def run_stage(
     Returns:
         One dict of metrics per epoch, those before a resume included.
     """
-    checkpoint = EpochCheckpoint(run.checkpoints / f"{plan.name}.epochs")
+    checkpoint = EpochCheckpoint(run.epochs(plan.name))
     first_epoch = checkpoint.restore(model)
     total = plan.epochs * plan.epoch_steps
     if first_epoch < plan.epochs:

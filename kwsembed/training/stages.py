@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from kwsembed.models import build_classifier, build_embedder, embedder_of
 from kwsembed.models.fused_normalization import for_training
 from kwsembed.pretraining import EmbeddingPretrainer, RefreshObjective, build_objective
 from kwsembed.progress import Progress
+from kwsembed.training.checkpointing import spent_s
 from kwsembed.training.data import TrainingData
 from kwsembed.training.monitor import ClassifierMonitor, EmbeddingMonitor
 from kwsembed.training.rebalancing import MeanOf, epochs_of, rebalancing
@@ -86,9 +88,7 @@ class Stages:
 
         def train() -> tuple[keras.Model, list[dict[str, float]]]:
             embedder = for_training(self.embedder())
-            objective = build_objective(
-                self._config, self._data.classes_of("train"), len(self._data.labels)
-            )
+            objective = build_objective(self._config, self._data.classes_of("train"), len(self._data.labels))
             anchors = self._data.anchors("train")
             model = EmbeddingPretrainer(embedder, objective)
             plan = self._plan(
@@ -214,13 +214,17 @@ class Stages:
                 f"{_phase_name(stage, number)}: a batch of {schedule.batch_size} holds "
                 f"{self._composition(schedule, class_weights)}"
             )
+        earlier_s = [spent_s(self._run.epochs(_phase_name(stage, number))) for number in range(len(phases))]
+        since_s = time.monotonic()
         model, history = train()
+        here_s = time.monotonic() - since_s
         with atomic.replacing(self._run.weights(stage)) as temporary:
             save_variables(temporary, model.variables)
         # Of a stage in two phases, what its last phase drew: the first may be plain on purpose.
         schedule, class_weights = phases[-1]
         result: dict[str, Any] = {
             "history": history,
+            "duration_s": None if None in earlier_s else sum(filter(None, earlier_s)) + here_s,
             "composition": dict(zip(self._data.labels, map(float, schedule.probabilities), strict=True)),
         }
         if class_weights is not None:

@@ -104,7 +104,7 @@ def train(
         seed=config.seed,
     )
     run = RunDirectory(out)
-    run.start(config, manifest, resume=resume)
+    run.check(config, manifest, resume=resume)
     # Sums of floats in a fixed order: two runs, or a run and its resumption, then agree to the last bit.
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
@@ -116,8 +116,10 @@ def train(
         progress=_progress("decoding", unit="clips"),
     )
     dataset = TrainingData.of(store, manifest, config)
+    # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
+    run.start(config, manifest, resume=resume)
     _describe(dataset, manifest, say)
-    stage_s = {"cache": time.monotonic() - started}
+    stage_s: dict[str, float | None] = {"cache": time.monotonic() - started}
 
     stages = Stages(dataset, run, progress=lambda stage: _progress(stage, unit="steps"), say=say)
     steps: dict[str, Callable[[], dict[str, Any]]] = dict(
@@ -129,9 +131,9 @@ def train(
     )
     results: dict[str, dict[str, Any]] = {}
     for stage, step in steps.items():
-        since = time.monotonic()
         results[stage] = step()
-        stage_s[stage] = time.monotonic() - since
+        # Of all sittings: a stage that was finished earlier took its time then.
+        stage_s[stage] = results[stage].get("duration_s")
 
     since = time.monotonic()
     post = PostProcessing()
@@ -155,6 +157,7 @@ def train(
         judgements,
         shipped.judgements,
         variant=choice.variant,
+        points=shipped.points,
         bias=shipped.bias,
     )
     metrics = {
@@ -163,7 +166,7 @@ def train(
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seed": config.seed,
         "versions": versions(),
-        "stage_s": {name: round(value, 2) for name, value in stage_s.items()},
+        "stage_s": {name: None if value is None else round(value, 2) for name, value in stage_s.items()},
         "data": _data_record(dataset, manifest),
         "batch_composition": {stage: result["composition"] for stage, result in results.items()},
         "class_weights": results["class_weighted"]["class_weights"],

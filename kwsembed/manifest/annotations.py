@@ -1,0 +1,109 @@
+"""Reading DCASE annotations: tables that say when which event is heard in which recording."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from kwsembed.detection.replay import Event
+from kwsembed.errors import DataError
+
+COLUMNS = ("filename", "onset", "offset", "event_label")
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One row of a table.
+
+    Args:
+        filename: The recording, as the table names it.
+        event: What is heard in it and when; None where the row says only that there is this recording.
+        where: Table and row, for messages.
+    """
+
+    filename: str
+    event: Event | None
+    where: str
+
+
+def read_annotations(path: str | os.PathLike[str]) -> list[Annotation]:
+    """The rows of a table `filename onset offset event_label`, tab-separated, with or without that header.
+
+    A row that holds only a file name, or NaN as both times (as DCASE 2017 task 2 writes it), names a
+    recording and no event in it.
+
+    Raises:
+        DataError: The table is not there, is no text, or a row is unreadable; names table and row.
+
+    Example:
+        >>> read_annotations("field.tsv")[0].event  # doctest: +SKIP
+        Event(label='babycry', onset_s=4.0, offset_s=5.5)
+    """
+    annotations = []
+    for number, row in enumerate(_rows(Path(path)), start=1):
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or (number == 1 and tuple(cells) == COLUMNS):
+            continue
+        annotations.append(_annotation(cells, where=f"{path} row {number}"))
+    return annotations
+
+
+def events_by_name(annotations: Iterable[Annotation]) -> dict[str, list[Event]]:
+    """Events by the recording's file name, whatever folders stand before it.
+
+    Example:
+        >>> events_by_name([Annotation("audio/a.wav", Event("dog", 1.0, 2.0), "row 1")])
+        {'a.wav': [Event(label='dog', onset_s=1.0, offset_s=2.0)]}
+    """
+    events: dict[str, list[Event]] = {}
+    for annotation in annotations:
+        name = PurePosixPath(annotation.filename.replace("\\", "/")).name
+        of_recording = events.setdefault(name, [])
+        if annotation.event is not None:
+            of_recording.append(annotation.event)
+    return events
+
+
+def _rows(path: Path) -> list[list[str]]:
+    columns = ", ".join(COLUMNS)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(
+            "the annotations are not there",
+            expected=f"a table with the columns {columns}, separated by tabs",
+            received=f"annotations={path}",
+            fix="name it with --annotations",
+        ) from None
+    except UnicodeDecodeError:
+        raise DataError("the annotations are not UTF-8 text", where=path, fix="save them as UTF-8") from None
+    return list(csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def _annotation(cells: list[str], *, where: str) -> Annotation:
+    if len(cells) > len(COLUMNS):
+        raise DataError(
+            "the row has too many cells", expected=", ".join(COLUMNS), received=cells, where=where
+        )
+    filename, onset, offset, label = cells + [""] * (len(COLUMNS) - len(cells))
+    if not filename:
+        raise DataError("the row names no recording", received=cells, where=where)
+    if not (onset or offset or label) or onset.lower() == offset.lower() == "nan":
+        return Annotation(filename, None, where)
+    try:
+        onset_s, offset_s = float(onset), float(offset)
+    except ValueError:
+        onset_s, offset_s = math.nan, math.nan
+    if not (0 <= onset_s < offset_s < math.inf and label):
+        raise DataError(
+            "the row is no event",
+            expected="onset and offset in seconds, onset before offset, and a label",
+            received=f"onset={onset!r}, offset={offset!r}, event_label={label!r}",
+            where=where,
+        )
+    return Annotation(filename, Event(label, onset_s, offset_s), where)
