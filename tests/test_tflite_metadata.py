@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from kwsembed.errors import KwsembedError
 from kwsembed.runtime.interpreter import load_interpreter
-from kwsembed.tflite import AudioMetadata, read_metadata, write_metadata
+from kwsembed.tflite import AudioMetadata, read_metadata, with_thresholds, write_metadata
+from kwsembed.tflite.calibration import sigmoids_for
 from kwsembed.tflite.convert import convert_float
 from kwsembed.tflite.flatbuffer import metadata, unpack
 
@@ -49,6 +50,32 @@ def test_labels_lie_uncompressed_in_an_archive_at_the_end(described: bytes) -> N
         (entry,) = files.infolist()
         assert (entry.filename, entry.compress_type) == ("labels.txt", zipfile.ZIP_STORED)
         assert files.read(entry).decode() == "dog_bark\nseñal\n雨\n_background_noise_\n"
+
+
+def test_thresholds_are_written_as_calibration_and_taken_away_again(described: bytes) -> None:
+    thresholds = {"dog_bark": 0.875, "señal": 0.25}
+    model = with_thresholds(described, thresholds)
+    (dog, *_), expected = read_metadata(model).calibration, sigmoids_for(LABELS, thresholds)
+    assert dog.offset == pytest.approx(expected[0].offset)
+    with zipfile.ZipFile(io.BytesIO(model)) as files:
+        assert files.read("score_calibration.csv").count(b"\n") == len(LABELS) - 1
+    assert with_thresholds(model, None) == described
+
+
+def test_calibration_follows_the_published_schema(described: bytes) -> None:
+    schema = pytest.importorskip(
+        "mediapipe.tasks.metadata.metadata_schema_py_generated", reason="MediaPipe is not installed"
+    )
+    (content,) = metadata(unpack(with_thresholds(described, {"雨": 0.9})), "TFLITE_METADATA")
+    graph = schema.ModelMetadataT.InitFromPackedBuf(bytearray(content)).subgraphMetadata[0]
+    scores = graph.outputTensorMetadata[0]
+    calibration, thresholding = (unit.options for unit in scores.processUnits)
+    assert calibration.scoreTransformation == schema.ScoreTransformationType.INVERSE_LOGISTIC
+    assert thresholding.globalScoreThreshold == 0.5
+    assert [file.type for file in scores.associatedFiles] == [
+        schema.AssociatedFileType.TENSOR_AXIS_LABELS,
+        schema.AssociatedFileType.TENSOR_AXIS_SCORE_CALIBRATION,
+    ]
 
 
 def test_changes_nothing_about_what_the_model_computes(plain: bytes, described: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kwsembed.tflite.clients import ModelFacts, check_clients, describe
 from kwsembed.tflite.convert import ExportedModel, export_model
-from kwsembed.tflite.metadata import AudioMetadata, read_metadata, write_metadata
+from kwsembed.tflite.metadata import AudioMetadata, read_metadata, with_thresholds, write_metadata
 
 __all__ = [
     "AudioMetadata",
@@ -14,5 +14,6 @@ __all__ = [
     "describe",
     "export_model",
     "read_metadata",
+    "with_thresholds",
     "write_metadata",
 ]

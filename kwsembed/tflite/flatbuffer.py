@@ -29,10 +29,15 @@ def pack(model: Any) -> bytes:
 
 def add_metadata(model: Any, name: str, content: bytes) -> None:
     """Adds `content` to a `schema.ModelT` under `name`, in place of an older one of that name."""
+    buffer = _AlignedBuffer(np.frombuffer(content, np.uint8))
+    for old in model.metadata or []:
+        if text(old.name) == name:  # its buffer is used again, or every rewriting would leave one behind
+            model.buffers[old.buffer] = buffer
+            return
     entry = schema.MetadataT()
     entry.name, entry.buffer = name, len(model.buffers)
-    model.buffers.append(_AlignedBuffer(np.frombuffer(content, np.uint8)))
-    model.metadata = [old for old in model.metadata or [] if text(old.name) != name] + [entry]
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
 
 
 def metadata(model: Any, name: str) -> list[bytes]:
