@@ -1,0 +1,258 @@
+"""Opens the exported page in Chromium and compares what it scores and detects with this package.
+
+    python -m checks.web RUN/bundle --work DIR --audio EVENTS.wav [MORE ...]
+
+The files are joined, with a second of silence between, into one recording of 48 kHz, so that the page has to
+resample. The page gets it twice: as a file, and through Chromium's stand-in for a microphone. Needs npm,
+Node.js and Chromium (`apt-get install npm chromium`); npm packages go to DIR and are kept for the next time.
+Exits 1 where page and package differ:
+
+- scores: of the very windows that the page judged, and of those that this package cuts from the file;
+- file: the same events as `kwsembed detect`, to the hop;
+- microphone: the events of `kwsembed detect` on the samples that the page heard, and on the recording,
+  wherever its windows start;
+- the page asked another server for something, raised an error, or does not fit a phone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import functools
+import http.server
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.web import export_web
+from kwsembed.audio import wav
+from kwsembed.audio.decode import find_audio, read
+from kwsembed.audio.resample import resample
+from kwsembed.bundle import Bundle
+from kwsembed.detection.events import Detection
+from kwsembed.runtime import Classifier, Detector
+from kwsembed.runtime.windows import WindowBuffer
+
+RATE_HZ = 48000
+SILENCE_S = 1.0
+# WebAssembly and LiteRT run the same int8 kernels: scores agree to some 1e-6. Their float front ends differ
+# in the last bit, and where that takes a value across the border of an int8 step, in a window of a hundred
+# or so, its scores move: 0.034 was seen.
+TOLERANCE, TOLERANCE_OF_FEW, FEW = 1e-4, 0.1, 0.03
+# The page's resampler adds in another order than NumPy's.
+SAMPLE_TOLERANCE = 2e-6
+COLLAR_S = 0.5  # between an event in the recording and the same one at the microphone
+OPENING_S = 3.0  # the stand-in starts to play before the page listens, at most so long
+PHONE_PX = 360
+
+
+def main() -> int:
+    """Checks the page; prints a line for each comparison."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("bundle", type=Path, help="run directory or bundle folder")
+    parser.add_argument("--work", type=Path, required=True, help="for npm packages, page and screenshots")
+    parser.add_argument("--audio", nargs="+", required=True, help="files in which something is detected")
+    parser.add_argument("--chromium", default=shutil.which("chromium"), help="its executable")
+    arguments = parser.parse_args()
+    work = arguments.work.resolve()
+    packages = _packages(work / "npm")
+    page = export_web(arguments.bundle, work / "page", packages=packages)
+    inside = arguments.bundle / "bundle"
+    bundle = Bundle.load(inside if inside.exists() else arguments.bundle)
+    recording = work / "recording.wav"
+    samples = _joined(arguments.audio)
+    wav.write(recording, samples, RATE_HZ)
+    samples, _ = read(recording)  # as every reader gets it
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(page)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    driver = _Driver(f"http://127.0.0.1:{server.server_port}/", packages, arguments.chromium, work)
+    try:
+        by_file = driver.run("file", file=str(recording))
+        listen_s = len(samples) / RATE_HZ + OPENING_S
+        by_microphone = driver.run(
+            "microphone", microphone=str(recording), listenS=listen_s, width=PHONE_PX, colourScheme="dark"
+        )
+    finally:
+        server.shutdown()
+
+    problems = _page_problems("file", by_file, driver.url) + _page_problems(
+        "microphone", by_microphone, driver.url
+    )
+    classifier = Classifier(bundle)
+    print(f"Chromium {by_file['browser']} compared with {classifier.runtime}")
+    problems += _scores("file", by_file, classifier) + _scores("microphone", by_microphone, classifier)
+    problems += _file(by_file, samples, bundle)
+    problems += _microphone(by_microphone, samples, bundle)
+    for problem in problems:
+        print(f"PROBLEM: {problem}")
+    return int(bool(problems))
+
+
+def _page_problems(name: str, answer: dict[str, Any], url: str) -> list[str]:
+    elsewhere = [request for request in answer["requests"] if not request.startswith(url)]
+    problems = [f"{name}: {problem}" for problem in answer["problems"]]
+    problems += [f"{name}: asked for {request}" for request in elsewhere]
+    if not answer["hops"]:
+        problems.append(f"{name}: nothing was judged; the page says: {answer['status']}")
+    if answer["wide"]:
+        problems.append(f"{name}: wider than its window")
+    if answer["rows"] != len(answer["detections"]):
+        problems.append(f"{name}: lists {answer['rows']} of {len(answer['detections'])} detections")
+    print(f"{name}: {len(answer['hops'])} windows, the page says: {answer['status']}")
+    return problems
+
+
+def _scores(name: str, answer: dict[str, Any], classifier: Classifier) -> list[str]:
+    """The page's scores against ours of the very same windows."""
+    wanted = classifier.score_windows(_windows(answer))
+    differences = np.abs(np.array([hop["scores"] for hop in answer["hops"]]) - wanted).max(axis=1)
+    few = int((differences > TOLERANCE).sum())
+    print(
+        f"{name}: scores of {len(wanted)} windows: median difference {np.median(differences):.2g}, "
+        f"{few} above {TOLERANCE:g}, at most {differences.max():.2g}"
+    )
+    agree = few <= FEW * len(wanted) and differences.max() <= TOLERANCE_OF_FEW
+    return [] if agree else [f"{name}: scores differ by more than rounding"]
+
+
+def _file(answer: dict[str, Any], samples: np.ndarray, bundle: Bundle) -> list[str]:
+    cut = WindowBuffer(bundle.window_samples, bundle.hop_samples)
+    at_model_rate = resample(samples, RATE_HZ, bundle.sample_rate_hz)
+    windows = np.concatenate([cut.process(at_model_rate), cut.flush()])
+    heard = _windows(answer)
+    if heard.shape != windows.shape:
+        return [f"file: windows {heard.shape}, here {windows.shape}"]
+    difference = np.abs(heard - windows).max()
+    print(f"file: samples differ by at most {difference:.2g}, allowed {SAMPLE_TOLERANCE:g}")
+    problems = [] if difference <= SAMPLE_TOLERANCE else ["file: samples differ"]
+    return problems + _same("file", answer, _detect(samples, RATE_HZ, bundle), bundle)
+
+
+def _microphone(answer: dict[str, Any], samples: np.ndarray, bundle: Bundle) -> list[str]:
+    hop = bundle.hop_samples
+    windows = _windows(answer)
+    heard = np.concatenate([*windows[:-1, :hop], windows[-1]])
+    problems = _same(
+        "microphone, what was heard", answer, _detect(heard, bundle.sample_rate_hz, bundle), bundle
+    )
+    # Its windows start somewhere in the recording, so it must find what is found wherever they start, and
+    # nothing that is found nowhere.
+    steps = 4
+    by_start = []
+    for step in range(steps):
+        lead = round(step * bundle.post.hop_s / steps * RATE_HZ)
+        shifted = _detect(np.concatenate([np.zeros(lead, np.float32), samples]), RATE_HZ, bundle)
+        by_start.append([(d.label, d.onset_s - lead / RATE_HZ, d.offset_s - lead / RATE_HZ) for d in shifted])
+    got = [(d["label"], d["onsetS"], d["offsetS"]) for d in answer["detections"]]
+    everywhere = [event for event in by_start[0] if all(_holds(other, event) for other in by_start[1:])]
+    anywhere = [event for events in by_start for event in events]
+    shift_s = _shift_s(heard, resample(samples, RATE_HZ, bundle.sample_rate_hz), bundle.sample_rate_hz)
+    aligned = [(label, onset + shift_s, offset + shift_s) for label, onset, offset in got]
+    missed = [event for event in everywhere if not _holds(aligned, event)]
+    invented = [event for event in aligned if not _holds(anywhere, event)]
+    print(
+        f"microphone: began {shift_s:.2f} s into the recording; "
+        f"{len(everywhere) - len(missed)} of {len(everywhere)} events found, {len(invented)} invented"
+    )
+    if not everywhere:
+        problems.append("microphone: the recording holds nothing that is detected wherever windows start")
+    problems += [f"microphone: missed {event}" for event in missed]
+    return problems + [f"microphone: invented {event}" for event in invented]
+
+
+def _same(name: str, answer: dict[str, Any], wanted: list[Detection], bundle: Bundle) -> list[str]:
+    got = answer["detections"]
+    print(f"{name}: {len(got)} detections, by kwsembed {len(wanted)}")
+    if [d["label"] for d in got] != [d.label for d in wanted]:
+        return [f"{name}: detections {got}, by kwsembed {wanted}"]
+    if not wanted:
+        return [f"{name}: nothing was detected, so nothing is proved"]
+    hop_s = bundle.post.hop_s
+    times = [(d["onsetS"] - w.onset_s, d["offsetS"] - w.offset_s) for d, w in zip(got, wanted, strict=True)]
+    scores = [d["score"] - w.score for d, w in zip(got, wanted, strict=True)]
+    late_s, off = np.abs(times).max(), np.abs(scores).max()
+    print(f"{name}: times differ by at most {late_s:.2g} s, scores by {off:.2g}")
+    return [] if late_s <= hop_s + 1e-6 and off <= TOLERANCE_OF_FEW else [f"{name}: detections differ"]
+
+
+def _holds(events: list[tuple[str, float, float]], event: tuple[str, float, float]) -> bool:
+    label, onset_s, offset_s = event
+    return any(
+        other == label and begins_s <= offset_s + COLLAR_S and ends_s >= onset_s - COLLAR_S
+        for other, begins_s, ends_s in events
+    )
+
+
+def _shift_s(heard: np.ndarray, recording: np.ndarray, rate_hz: int) -> float:
+    """Where in the recording the microphone began, by the highest correlation."""
+    size = 1 << (len(heard) + len(recording)).bit_length()
+    product = np.fft.irfft(np.fft.rfft(recording, size) * np.conj(np.fft.rfft(heard, size)), size)
+    at = int(np.argmax(product))
+    return (at if at < size // 2 else at - size) / rate_hz
+
+
+def _detect(samples: np.ndarray, rate_hz: int, bundle: Bundle) -> list[Detection]:
+    detector = Detector(bundle, rate_hz)
+    return detector.process(samples) + detector.flush()
+
+
+def _windows(answer: dict[str, Any]) -> np.ndarray:
+    return np.stack([np.frombuffer(base64.b64decode(hop["window"]), np.float32) for hop in answer["hops"]])
+
+
+def _joined(audio: list[str]) -> np.ndarray:
+    silence = np.zeros(round(SILENCE_S * RATE_HZ), np.float32)
+    parts = [silence]
+    for path in find_audio(audio):
+        samples, rate_hz = read(path)
+        parts += [resample(samples, rate_hz, RATE_HZ), silence]
+    return np.clip(np.concatenate(parts), -1, 1)
+
+
+def _packages(folder: Path) -> Path:
+    """A node_modules with the page's runtime and the driver of the browser."""
+    packages = folder / "node_modules"
+    here = Path(__file__).resolve().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(here / "web_packages" / name, folder / name)
+    subprocess.run(["npm", "ci", "--silent", "--no-fund", "--no-audit"], cwd=folder, check=True)
+    return packages
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Says nothing: the driver lists every request."""
+
+
+class _Driver:
+    """Runs the page in Chromium, once per call."""
+
+    def __init__(self, url: str, packages: Path, chromium: str | None, work: Path) -> None:
+        self.url = url
+        self._options = {"url": url, "packages": str(packages), "chromium": chromium}
+        self._work = work
+
+    def run(self, name: str, **options: object) -> dict[str, Any]:
+        """One visit to the page; `name` names its screenshot."""
+        screenshot = str(self._work / f"{name}.png")
+        command = json.dumps({**self._options, **options, "screenshot": screenshot})
+        script = Path(__file__).with_name("web_page.mjs")
+        done = subprocess.run(["node", script, command], capture_output=True, text=True, timeout=900)
+        if done.returncode:
+            sys.exit(f"{name}: the driver failed: {done.stderr.strip()}")
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+
+if __name__ == "__main__":
+    sys.exit(main())
