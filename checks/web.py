@@ -50,6 +50,7 @@ SAMPLE_TOLERANCE = 2e-6
 COLLAR_S = 0.5  # between an event in the recording and the same one at the microphone
 OPENING_S = 3.0  # the stand-in starts to play before the page listens, at most so long
 PHONE_PX = 360
+METRICS = "odml.pa.googleapis.com"  # where MediaPipe would send its usage metrics, a minute after it starts
 
 
 def main() -> int:
@@ -72,7 +73,7 @@ def main() -> int:
     wav.write(recording, samples, RATE_HZ)
     samples, _ = read(recording)  # as every reader gets it
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(page)))
+    server = _Server(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(page)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     driver = _Driver(f"http://127.0.0.1:{server.server_port}/", packages, arguments.chromium, work)
     try:
@@ -101,6 +102,10 @@ def _page_problems(name: str, answer: dict[str, Any], url: str) -> list[str]:
     elsewhere = [request for request in answer["requests"] if not request.startswith(url)]
     problems = [f"{name}: {problem}" for problem in answer["problems"]]
     problems += [f"{name}: asked for {request}" for request in elsewhere]
+    refused = sorted(set(answer["refused"]))
+    if refused:
+        print(f"{name}: the page refused to connect to {', '.join(refused)}")
+    problems += [f"{name}: refused {uri}" for uri in refused if METRICS not in uri]
     if not answer["hops"]:
         problems.append(f"{name}: nothing was judged; the page says: {answer['status']}")
     if answer["wide"]:
@@ -232,6 +237,11 @@ def _packages(folder: Path) -> Path:
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Says nothing: the driver lists every request."""
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Says nothing when a browser that is closed hangs up in the midst of a file."""
 
 
 class _Driver:

@@ -15,6 +15,16 @@ if (options.microphone) {
   arguments_.push("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream");
   arguments_.push(`--use-file-for-fake-audio-capture=${options.microphone}%noloop`);
 }
+/** Waits until the page has said `name`, or a problem. Not by waitForFunction: it may need eval, which the page forbids. */
+async function until(page, name, seconds) {
+  for (let left = seconds * 10; left > 0; left--) {
+    const done = (wanted) => Boolean(window.heard[wanted] || document.querySelector("#status.problem"));
+    if (await page.evaluate(done, name)) return;
+    await page.waitForTimeout(100);
+  }
+  throw new Error(`not ${name} after ${seconds} s: ${await page.textContent("#status")}`);
+}
+
 const browser = await chromium.launch({ executablePath: options.chromium, args: arguments_ });
 try {
   const page = await browser.newPage({
@@ -48,9 +58,7 @@ try {
     addEventListener("securitypolicyviolation", (event) => heard.refused.push(event.blockedURI));
   });
   await page.goto(options.url);
-  await page.waitForFunction(() => window.heard.ready || document.querySelector("#status.problem"), null, {
-    timeout: 120000,
-  });
+  await until(page, "ready", 120);
   if (options.file) await page.setInputFiles("#file", options.file);
   if (options.microphone) {
     await page.click("#listen");
@@ -58,9 +66,7 @@ try {
     if (options.screenshot) await page.screenshot({ path: options.screenshot, fullPage: true });
     await page.click("#listen");
   }
-  await page.waitForFunction(() => window.heard.ended || document.querySelector("#status.problem"), null, {
-    timeout: 600000,
-  });
+  await until(page, "ended", 600);
   if (options.file && options.screenshot) {
     await page.waitForTimeout(300);
     await page.screenshot({ path: options.screenshot, fullPage: true });
