@@ -19,6 +19,7 @@ from kwsembed.evaluation.scoring import bundle_scorer
 from kwsembed.runtime import Classifier
 from kwsembed.runtime.interpreter import RUNTIMES, runtime_status
 from kwsembed.tflite import export_model
+from kwsembed.tflite.metadata import with_thresholds
 from kwsembed.training.data import TrainingData
 from kwsembed.training.record import versions
 from kwsembed.training.run_directory import RunDirectory
@@ -88,6 +89,10 @@ def ship(
     scorer = bundle_scorer(Bundle(**parts, operating_points=unset))
     judgements = {split: judge(scorer, data.audio(split), post=post) for split in float_judgements}
     points = judgements["validation"].choose_thresholds(config.target_false_alarms_per_hour)
+    # For clients that know nothing of bundles; in the metadata only: scores stay what they were judged as.
+    parts["model"] = with_thresholds(
+        exported.int8, {label: point.threshold for label, point in points.items()}
+    )
 
     bias = judgements["validation"].fit_bias()
     by_precision = {
@@ -107,9 +112,9 @@ def ship(
         **by_precision,
         "int8_loss": loss,
         "size_bytes": {
-            "model": len(exported.int8),
+            "model": len(parts["model"]),
             "core_int8": len(exported.core_int8),
-            "front_end": len(exported.int8) - len(exported.core_int8),
+            "front_end": len(parts["model"]) - len(exported.core_int8),
         },
         "parameters": classifier.count_params(),
         "min_runtime_version": exported.min_runtime_version,
