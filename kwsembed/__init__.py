@@ -26,6 +26,7 @@ _DEVICE_NAMES = {
     "read_manifest": "kwsembed.manifest",
 }
 _TRAINING_NAMES = {
+    "compare": "kwsembed.comparison.compare",
     "evaluate_clips": "kwsembed.evaluation.evaluate",
     "evaluate_recordings": "kwsembed.evaluation.evaluate",
     "run_demo": "kwsembed.demo.guided",
@@ -37,6 +38,7 @@ __all__ = ["__version__", *sorted({**_DEVICE_NAMES, **_TRAINING_NAMES})]
 
 if TYPE_CHECKING:
     from kwsembed.bundle import Bundle as Bundle
+    from kwsembed.comparison.compare import compare as compare
     from kwsembed.config import TrainConfig as TrainConfig
     from kwsembed.demo.guided import run_demo as run_demo
     from kwsembed.detection.events import Detection as Detection

@@ -34,6 +34,7 @@ TENSORFLOW_RING = (
     "evaluation",
     "tflite",
     "report",
+    "comparison",
     "demo",
 )
 STANDARD = set(sys.stdlib_module_names)

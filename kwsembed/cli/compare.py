@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import math
+import shlex
+import sys
 from typing import Any
 
 from kwsembed.config import TrainConfig
@@ -60,6 +62,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--background", action="append", default=[], metavar="NAME", help="see train")
     parser.add_argument("--config", metavar="FILE", help="TOML settings that all methods share")
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="cells at a time (default: 2)")
+    parser.add_argument(
+        "--report-only", action="store_true", help="train nothing; write the page from the cells that are there"
+    )
     parser.add_argument("--cache", metavar="DIR", help="where decoded audio is kept")
 
 
@@ -73,39 +78,34 @@ def ratio(text: str) -> float:
     if text == "whole":
         return 0.0
     value = float(text)
-    if not value > 0:
+    if not (value > 0 and math.isfinite(value)):
         raise argparse.ArgumentTypeError(f"expected a number above 0, or whole; received {text!r}")
     return value
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
-    for name in ("seeds", "steps", "trials", "processes"):
-        if getattr(args, name) < 1:
-            raise ConfigError(
-                f"--{name} is out of range", expected="1 or more", received=f"{getattr(args, name)}"
-            )
-    config = TrainConfig.read(args.config) if args.config else TrainConfig()
+    if args.seeds < 1:
+        raise ConfigError("--seeds is out of range", expected="1 or more", received=f"{args.seeds}")
+    config = TrainConfig.read(args.config) if args.config else None
 
-    from kwsembed.comparison.compare import compare
-    from kwsembed.comparison.contender import DEFAULT_CONTENDERS
-    from kwsembed.comparison.study import StudyPlan
-    from kwsembed.manifest import read_manifest
+    from kwsembed import compare
 
-    folds = args.folds or sorted(
-        {clip.fold for clip in read_manifest(args.data, background=args.background).clips if clip.fold}
-    )
-    plan = StudyPlan(
-        data=args.data,
-        contenders=tuple(dict.fromkeys(args.methods or DEFAULT_CONTENDERS)),
-        ratios=tuple(dict.fromkeys(args.ratios)),
-        folds=tuple(folds or (1,)),
-        seeds=tuple(range(args.seed, args.seed + args.seeds)),
+    compare(
+        args.data,
+        args.out,
+        methods=args.methods,
+        ratios=args.ratios,
+        folds=args.folds,
+        seeds=range(args.seed, args.seed + args.seeds),
         steps=args.steps,
         trials=args.trials,
         streams=not args.clips_only,
-        background=tuple(args.background),
-        config=dataclasses.replace(config, seed=args.seed),
+        background=args.background,
+        config=config,
+        processes=args.processes,
+        cache_dir=args.cache,
+        report_only=args.report_only,
+        command=shlex.join(["kwsembed", *sys.argv[1:]]),
     )
-    compare(plan, args.out, processes=args.processes, cache_dir=args.cache)
     return 0

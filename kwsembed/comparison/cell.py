@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from kwsembed import atomic
 from kwsembed.clip_scores import clip_evidence
+from kwsembed.comparison.clips import split_for
 from kwsembed.comparison.spread import embedding_spread
 from kwsembed.comparison.study import WHOLE, Cell, StudyFolder, StudyPlan
 from kwsembed.comparison.thinning import thinned
@@ -23,7 +24,7 @@ from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.errors import KwsembedError
 from kwsembed.evaluation.judge import Judgement, judge
 from kwsembed.evaluation.scoring import network_scorer, score_clips
-from kwsembed.manifest import Manifest, assign_splits, read_manifest
+from kwsembed.manifest import Manifest, read_manifest
 from kwsembed.models import embedder_of, forward
 from kwsembed.progress import silent
 from kwsembed.training.data import TrainingData
@@ -60,7 +61,7 @@ class CellRunner:
         keras.utils.clear_session()
         keras.utils.set_random_seed(cell.seed)
         config = cell.contender.config(self._plan.config, steps=self._plan.steps, seed=cell.seed)
-        manifest = self._split(cell)
+        manifest = split_for(self._manifest, cell.fold)
         data = self._data(cell, manifest, config)
         record: dict[str, Any] = {
             "contender": dataclasses.asdict(cell.contender),
@@ -88,12 +89,6 @@ class CellRunner:
 
     def _work(self, cell: Cell) -> Path:
         return self._folder.root / "unfinished" / cell.name
-
-    def _split(self, cell: Cell) -> Manifest:
-        has_folds = any(clip.fold is not None for clip in self._manifest.clips)
-        return assign_splits(
-            self._manifest, test_folds=(cell.fold,) if has_folds else None, seed=cell.fold
-        )
 
     def _data(self, cell: Cell, manifest: Manifest, config: Any) -> TrainingData:
         split_of = {clip.name: clip.split for clip in manifest.clips}

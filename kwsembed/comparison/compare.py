@@ -1,110 +1,212 @@
-"""Runs the cells of a study over processes, goes on where it stopped, and writes the results."""
+"""Compares remedies for imbalance on one's own data: from a plan to cells, a table and a page."""
 
 from __future__ import annotations
 
-import multiprocessing
+import dataclasses
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kwsembed.comparison.contender import YARDSTICK, Contender, parse_contender
+from kwsembed.comparison.clips import judged_clips, record_judged_clips
+from kwsembed.comparison.contender import DEFAULT_CONTENDERS, YARDSTICK, Contender, parse_contender
+from kwsembed.comparison.processes import run_cells
 from kwsembed.comparison.results import write_results
-from kwsembed.comparison.study import Cell, StudyFolder, StudyPlan
+from kwsembed.comparison.study import WHOLE, Cell, StudyFolder, StudyPlan
+from kwsembed.config import TrainConfig
 from kwsembed.data.cache import build_cache, default_cache_dir
 from kwsembed.errors import ConfigError
-from kwsembed.manifest import assign_splits, read_manifest
+from kwsembed.manifest import Manifest, read_manifest
 from kwsembed.progress import ProgressLine
+from kwsembed.training.record import versions
 
-# TensorFlow keeps a few hundred megabytes of every network that was traced, until its process ends.
-_CELLS_PER_PROCESS = 4
+Say = Callable[[str], None]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def compare(
-    plan: StudyPlan,
+    data: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
+    methods: Sequence[str] | None = None,
+    ratios: Sequence[float] = (WHOLE,),
+    folds: Sequence[int] | None = None,
+    seeds: Sequence[int] = (0,),
+    steps: int = 1600,
+    trials: int = 1,
+    streams: bool = True,
+    background: Sequence[str] = (),
+    config: TrainConfig | None = None,
     processes: int = 2,
-    cache_dir: str | None = None,
-    say: Callable[[str], None] | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    report_only: bool = False,
+    command: str | None = None,
+    say: Say = _say,
 ) -> Path:
-    """Runs what is missing of a study and writes its results; the same as `kwsembed compare DATA --out DIR`.
+    """Trains methods side by side and says what beats class weights; the same as `kwsembed compare DATA --out DIR`.
 
     A stopped study goes on where it was: a finished cell is never run again, one that was under way goes on
-    from its last epoch. Results are written from the cells that are there, also when it is interrupted.
+    from its last epoch. More methods, ratios, folds and seeds may be added later. Results are written from
+    the cells that are there, also when it is interrupted.
 
     Args:
-        plan: What to compare.
+        data: Folder with a folder per class, or a CSV manifest.
         out: Folder of the study.
+        methods: What to compare, class weights among them; see `kwsembed.comparison.contender.Contender`.
+            The best known ones if None.
+        ratios: Background clips per clip of each event, reached by leaving out training events; 0 for the
+            data as they are.
+        folds: Folds that are tested in turn; all but 0 if None. Where the data have none, seeds of their split.
+        seeds: Seeds; every method meets the same.
+        steps: Budget of every method; a multiple of the schedule's `epoch_steps`.
+        trials: Settings that are tried for each method on validation before the comparison.
+        streams: Whether misses at the target of false alarms are measured, which takes longer.
+        background: Further labels that are background.
+        config: Settings that all methods share; the defaults if None.
         processes: Cells that run at a time, each on one core.
         cache_dir: Where decoded audio is kept; a folder in the user's cache if None.
-        say: Receives lines for the user; standard error if None.
+        report_only: Trains nothing; writes the results of what is there.
+        command: What the page shows as the command that made it.
+        say: Receives lines for the user.
 
     Returns:
         The page to look at.
 
     Raises:
-        ConfigError: Contenders without the yardstick, or a plan without cells.
-        RunError: `out` holds another study.
+        ConfigError: A method, fold or number that cannot be used, or methods without class weights.
+        DataError: The data cannot be trained on.
+        RunError: `out` holds another study, or a process died.
 
     Example:
-        >>> plan = StudyPlan("sounds", ("class_weight", "clustering"), (100.0,), (5,), (0,), steps=1000)
-        >>> compare(plan, "STUDY")  # doctest: +SKIP
+        >>> compare("sounds", "STUDY", ratios=[30, 100], seeds=[0, 1, 2])  # doctest: +SKIP
+        PosixPath('STUDY/report.html')
     """
-    say = say or (lambda line: print(line, file=sys.stderr, flush=True))
-    _check(plan)
-    manifest = read_manifest(plan.data, background=plan.background)
-    for fold in plan.folds:
-        has_folds = any(clip.fold is not None for clip in manifest.clips)
-        assign_splits(manifest, test_folds=(fold,) if has_folds else None, seed=fold)  # refuses unknown folds
-    folder = StudyFolder(out)
-    folder.claim(plan)
-    cache_dir = str(cache_dir or default_cache_dir(plan.data))
-    # Once, here, so that processes find it done.
-    build_cache(
+    manifest = read_manifest(data, background=background)
+    plan = StudyPlan(
+        data=str(data),
+        contenders=tuple(dict.fromkeys(DEFAULT_CONTENDERS if methods is None else methods)),
+        ratios=tuple(dict.fromkeys(float(ratio) for ratio in ratios)),
+        folds=tuple(dict.fromkeys(_all_folds(manifest) if folds is None else folds)),
+        seeds=tuple(dict.fromkeys(seeds)),
+        steps=steps,
+        trials=trials,
+        streams=streams,
+        background=tuple(background),
+        # Cells have their own seed; here it would only keep seeds from being added.
+        config=dataclasses.replace(config or TrainConfig(), seed=0),
+    )
+    _check(plan, processes)
+    return _run_study(
+        plan,
+        manifest,
+        StudyFolder(out),
+        processes=processes,
+        cache_dir=str(cache_dir or default_cache_dir(data)),
+        report_only=report_only,
+        command=command,
+        say=say,
+    )
+
+
+def _run_study(
+    plan: StudyPlan,
+    manifest: Manifest,
+    folder: StudyFolder,
+    *,
+    processes: int,
+    cache_dir: str,
+    report_only: bool,
+    command: str | None,
+    say: Say,
+) -> Path:
+    # Once, here, so that processes find it done; and before the folder is claimed, so that data that cannot
+    # be used leave nothing behind.
+    store = build_cache(
         manifest,
         cache_dir=cache_dir,
         sample_rate_hz=plan.config.frontend.sample_rate_hz,
         progress=ProgressLine("decoding", unit="clips"),
     )
+    judged = judged_clips(manifest, store, plan.folds)
+    folder.claim(plan, command=command, versions=versions())
+    record_judged_clips(folder.clips, judged)
+    if report_only:
+        return write_results(folder, say=say)
+
+    def run(cells: Sequence[Cell], title: str) -> None:
+        run_cells(plan, folder, cells, processes=processes, cache_dir=cache_dir, title=title)
+
     try:
-        tuned = _tune(plan, folder, processes, cache_dir, say)
-        cells = list(plan.cells(tuned))
+        tuned = _tune(plan, folder, run, say)
         say(
-            f"{len(cells)} cells of {plan.steps} steps: {len(plan.contenders)} contenders, "
+            f"{plan.size} cells of {plan.steps} steps: {len(plan.contenders)} methods, "
             f"{len(plan.ratios)} ratios, {len(plan.folds)} folds, {len(plan.seeds)} seeds"
         )
-        _run(plan, folder, cells, processes, cache_dir, "comparing")
-    finally:
-        page = write_results(folder, say=say)
-    return page
+        run(list(plan.cells(tuned)), "comparing")
+    except BaseException:
+        _write_what_is_there(folder, say)
+        raise
+    return write_results(folder, say=say)
 
 
-def _check(plan: StudyPlan) -> None:
-    names = [parse_contender(name).name for name in plan.contenders]
-    if YARDSTICK not in names:
+def _write_what_is_there(folder: StudyFolder, say: Say) -> None:
+    """Writes results after an error, without hiding it behind another."""
+    try:
+        write_results(folder, say=say)
+    except Exception as error:
+        say(f"the results so far could not be written: {error}")
+
+
+def _all_folds(manifest: Manifest) -> Sequence[int]:
+    """All folds that may be tested, which fold 0 never is; one split where the data have none."""
+    return sorted({clip.fold for clip in manifest.clips if clip.fold}) or (1,)
+
+
+def _check(plan: StudyPlan, processes: int) -> None:
+    contenders = [parse_contender(name) for name in plan.contenders]
+    if YARDSTICK not in [contender.name for contender in contenders]:
         raise ConfigError(
             "class weights are what all others are compared with",
             expected=f"{YARDSTICK} among the methods",
-            received=f"methods={', '.join(names)}",
+            received=f"methods={', '.join(contender.name for contender in contenders)}",
         )
     for name, values in (("ratios", plan.ratios), ("folds", plan.folds), ("seeds", plan.seeds)):
         if not values:
             raise ConfigError(f"a study needs {name}", expected="one or more", received=f"{name}=")
+    for ratio in plan.ratios:
+        if ratio != WHOLE and not (math.isfinite(ratio) and ratio > 0):
+            raise ConfigError("a ratio is out of range", expected="a number above 0", received=f"{ratio=}")
+    for name, value in (("trials", plan.trials), ("processes", processes)):
+        if value < 1:
+            raise ConfigError(f"{name} is out of range", expected="1 or more", received=f"{name}={value}")
+    _check_steps(plan, least_epochs=2 if any(contender.pretrain for contender in contenders) else 1)
+
+
+def _check_steps(plan: StudyPlan, *, least_epochs: int) -> None:
+    """Budgets are whole epochs, and a pretrained contender needs one for each of its two stages."""
+    epoch_steps = plan.config.schedule.epoch_steps
+    if plan.steps < least_epochs * epoch_steps or plan.steps % epoch_steps:
+        raise ConfigError(
+            "the budget cannot be the same for all methods",
+            expected=f"a multiple of {epoch_steps} steps (epoch_steps), {least_epochs * epoch_steps} or more",
+            received=f"steps={plan.steps}",
+        )
 
 
 def _tune(
-    plan: StudyPlan, folder: StudyFolder, processes: int, cache_dir: str, say: Callable[[str], None]
+    plan: StudyPlan, folder: StudyFolder, run: Callable[[Sequence[Cell], str], None], say: Say
 ) -> dict[str, Contender]:
     """The settings with the highest macro average precision on validation, for each contender."""
     trials = plan.tuning_cells()
     if not trials:
         return {}
-    say(f"tuning: {plan.trials} settings for each of {len(trials)} contenders, chosen on validation")
-    cells = [cell for column in zip(*trials.values(), strict=True) for cell in column]
-    _run(plan, folder, cells, processes, cache_dir, "tuning")
+    say(f"tuning: {plan.trials} settings for each of {len(trials)} methods, chosen on validation")
+    run([cell for column in zip(*trials.values(), strict=True) for cell in column], "tuning")
     return {name: _best(folder, column) for name, column in trials.items()}
 
 
@@ -114,62 +216,3 @@ def _best(folder: StudyFolder, trials: Sequence[Cell]) -> Contender:
         return (record.get("validation") or {}).get("macro_average_precision") or -1.0
 
     return max(trials, key=merit).contender
-
-
-def _run(
-    plan: StudyPlan, folder: StudyFolder, cells: Sequence[Cell], processes: int, cache_dir: str, title: str
-) -> None:
-    """Runs the cells that are missing, the order kept, `processes` at a time."""
-    missing = [cell for cell in cells if folder.result(cell) is None]
-    show = ProgressLine(title, unit="cells", every_s=60.0)
-    done = len(cells) - len(missing)
-    show(done, len(cells))
-    if not missing:
-        return
-    # Fresh processes, since TensorFlow does not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        min(processes, len(missing)),
-        mp_context=context,
-        initializer=_start_worker,
-        initargs=(plan, str(folder.root), cache_dir),
-        max_tasks_per_child=_CELLS_PER_PROCESS,
-    ) as pool:
-        try:
-            for _ in _finished(pool, missing):
-                done += 1
-                show(done, len(cells))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
-
-
-def _finished(pool: ProcessPoolExecutor, cells: Sequence[Cell]) -> Iterator[None]:
-    waiting: set[Future[None]] = {pool.submit(_run_cell, cell) for cell in cells}
-    while waiting:
-        ready, waiting = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
-        for future in ready:
-            future.result()
-            yield
-
-
-_runner: Any = None
-
-
-def _start_worker(plan: StudyPlan, out: str, cache_dir: str) -> None:
-    """Prepares a process for cells: one thread, since several cells run side by side."""
-    global _runner
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
-
-    from kwsembed.comparison.cell import CellRunner
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    _runner = CellRunner(plan, StudyFolder(out), cache_dir=cache_dir)
-
-
-def _run_cell(cell: Cell) -> None:
-    _runner.run(cell)

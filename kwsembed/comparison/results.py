@@ -1,15 +1,15 @@
-"""Results of a study: one tidy table of all cells, from which everything else is computed."""
+"""Results of a study: one tidy table of all cells, and the page that says what follows from them."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kwsembed import atomic
+from kwsembed.comparison.page import write_page
 from kwsembed.comparison.study import StudyFolder
 
 COLUMNS = ("contender", "ratio", "fold", "seed", "trial", "split", "label", "metric", "value")
@@ -26,14 +26,7 @@ _OF_LABEL = (
 )
 
 
-def read_cells(folder: StudyFolder) -> list[dict[str, Any]]:
-    """Records of all finished cells, in the order of their file names."""
-    return [
-        json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.cells.glob("*.json"))
-    ]
-
-
-def tidy_rows(records: list[dict[str, Any]]) -> Iterator[tuple[Any, ...]]:
+def tidy_rows(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
     """One row a number; see `COLUMNS`. `label` is empty for numbers of a cell; undefined are left out."""
     for record in records:
         key = (
@@ -72,13 +65,22 @@ def _numbers(metrics: Mapping[str, Any] | None) -> Iterator[tuple[str, str, floa
 
 
 def write_results(folder: StudyFolder, *, say: Callable[[str], None]) -> Path:
-    """Writes results.csv from the finished cells; returns its path."""
+    """Writes results.csv and report.html from the finished cells, however few; returns the page's path.
+
+    Args:
+        folder: The study, claimed; its clips.csv tells which clips each fold tests.
+        say: Receives lines for the user.
+
+    Raises:
+        RunError: A cell does not fit the clips of its fold.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in tidy_rows(read_cells(folder)):
+    for row in tidy_rows(folder.records()):
         writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row])
-    path = folder.root / "results.csv"
-    atomic.write_text(path, text.getvalue())
-    say(f"results: {path}")
-    return path
+    atomic.write_text(folder.results, text.getvalue())
+    page = write_page(folder, say=say)
+    say(f"table: {folder.results}")
+    say(f"report: {page}")
+    return page

@@ -77,6 +77,11 @@ class StudyPlan:
     background: tuple[str, ...] = ()
     config: TrainConfig = dataclasses.field(default_factory=TrainConfig)
 
+    @property
+    def size(self) -> int:
+        """How many cells the comparison has, those of the tuning not counted."""
+        return len(self.contenders) * len(self.ratios) * len(self.folds) * len(self.seeds)
+
     def tuning_cells(self) -> dict[str, list[Cell]]:
         """For each contender one cell a trial: at the middle ratio, on the first fold, with their own seed.
 
@@ -118,18 +123,29 @@ class StudyFolder:
         self.root = Path(root)
         self.cells = self.root / "cells"
         self.plan = self.root / "study.json"
+        self.clips = self.root / "clips.csv"
+        self.results = self.root / "results.csv"
+        self.page = self.root / "report.html"
 
-    def claim(self, plan: StudyPlan) -> None:
+    def claim(
+        self, plan: StudyPlan, *, command: str | None = None, versions: dict[str, str] | None = None
+    ) -> None:
         """Makes the folder, or checks that what it holds can be gone on with.
 
         A study may be given more contenders, ratios, folds or seeds later; not other data or settings.
+
+        Args:
+            plan: The study.
+            command: What it was called with; kept, sitting by sitting.
+            versions: Of the packages in use; kept with it.
 
         Raises:
             RunError: The folder holds something else, or a study that differs in more than its extent.
         """
         now = _lasting(plan)
-        if self.plan.exists():
-            earlier = json.loads(self.plan.read_text(encoding="utf-8"))["settings"]
+        known = self.description()
+        if known:
+            earlier = known["settings"]
             changed = sorted(name for name in now if now[name] != earlier.get(name))
             if changed:
                 raise RunError(
@@ -146,7 +162,36 @@ class StudyFolder:
                 fix="choose an empty or new folder for --out",
             )
         self.cells.mkdir(parents=True, exist_ok=True)
-        atomic.write_json(self.plan, {"settings": now, "extent": _extent(plan)})
+        sittings = known.get("sittings", [])
+        sitting = {"command": command, "versions": versions or {}}
+        if sitting not in sittings:
+            sittings.append(sitting)
+        atomic.write_json(self.plan, {"settings": now, "extent": _extent(plan), "sittings": sittings})
+
+    def description(self) -> dict[str, Any]:
+        """Content of study.json: settings, extent and sittings; empty where there is none.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        if not self.plan.exists():
+            return {}
+        try:
+            found = json.loads(self.plan.read_text(encoding="utf-8"))
+            return {"settings": found["settings"], "extent": found["extent"], **found}
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                "the description of the study is damaged",
+                received=f"{type(error).__name__}: {error}",
+                where=self.plan,
+                fix="restore the file, or choose another --out",
+            ) from None
+
+    def records(self) -> list[dict[str, Any]]:
+        """Records of all finished cells in the order of their names, each with its `name`."""
+        # What a killed process began to write has a dot before its name.
+        paths = sorted(path for path in self.cells.glob("*.json") if not path.name.startswith("."))
+        return [{**json.loads(path.read_text(encoding="utf-8")), "name": path.stem} for path in paths]
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """The record of a finished cell, or None."""

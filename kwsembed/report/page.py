@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from kwsembed import atomic
@@ -39,20 +39,6 @@ def write_report(run_dir: str | Path) -> Path:
 
 def render(run: RunRecord) -> str:
     """The page as HTML; equal runs give equal pages."""
-    environment = Environment(
-        loader=PackageLoader("kwsembed.report", "."),
-        autoescape=True,  # labels, file names and paths come from the user's data
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": wording.percent,
-        "decimal": wording.decimal,
-        "counted": wording.counted,
-        "prose": _prose,
-        "svg": Markup,  # drawn here, with all text in it escaped by matplotlib
-    }
     root = run.metrics.get("data", {}).get("root")
     folder = Path(root) if root else None
     precision_recall = {
@@ -63,7 +49,7 @@ def render(run: RunRecord) -> str:
         for number, label in enumerate(run.event_labels)
     }
     return (
-        environment.get_template("template.html")
+        page_environment("kwsembed.report").get_template("template.html")
         .render(
             run=run,
             data=run.metrics.get("data", {}),
@@ -92,6 +78,29 @@ def render(run: RunRecord) -> str:
         )
         .lstrip()
     )
+
+
+def page_environment(*packages: str) -> Environment:
+    """What pages are rendered with: templates of the packages, and the filters that they share.
+
+    Args:
+        packages: Packages that hold templates; an earlier one's win.
+    """
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package, ".") for package in packages]),
+        autoescape=True,  # labels, file names and paths come from the user's data
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": wording.percent,
+        "decimal": wording.decimal,
+        "counted": wording.counted,
+        "prose": _prose,
+        "svg": Markup,  # drawn here, with all text in it escaped by matplotlib
+    }
+    return environment
 
 
 def _prose(text: str) -> Markup:

@@ -1,0 +1,240 @@
+"""The conclusions of a study in plain words, computed from its statistics, the most important first."""
+
+from __future__ import annotations
+
+from kwsembed.comparison.contender import YARDSTICK
+from kwsembed.comparison.statistics import Difference, Standing, Statistics
+from kwsembed.comparison.study import WHOLE
+from kwsembed.report.intervals import Interval
+from kwsembed.report.wording import Finding, counted, decimal, listed, signed
+
+SURE = 0.05
+_LEAST_SHARE_OF_RANK = 0.5  # of the directions that telling all classes apart takes
+
+
+def imbalance(ratio: float) -> str:
+    """An imbalance as people say it: `imbalance(100.0)` is "100:1"."""
+    return "as they are" if ratio == WHOLE else f"{ratio:g}:1"
+
+
+def at(ratio: float) -> str:
+    """Where something was found: `at(100.0)` is "at 100:1"."""
+    return "on the data as they are" if ratio == WHOLE else f"at {imbalance(ratio)}"
+
+
+def fewer(errors: Interval) -> str:
+    """A relative difference of errors with its interval.
+
+    Example:
+        >>> fewer(Interval(0.12, 0.03, 0.2))
+        '12 % fewer balanced errors (95 % interval 3 to 20 %)'
+        >>> fewer(Interval(-0.08, -0.15, 0.01))
+        '8 % more balanced errors (95 % interval −1 to 15 %)'
+    """
+    less = errors.estimate >= 0
+    value, low, high = (
+        (errors.estimate, errors.low, errors.high)
+        if less
+        else (-errors.estimate, -errors.high, -errors.low)
+    )
+    bounds = f"{_percent(low)} to {_percent(high)} %"
+    return f"{_percent(value)} % {'fewer' if less else 'more'} balanced errors (95 % interval {bounds})"
+
+
+def _percent(share: float) -> str:
+    # One digit below 10 %, so that a bound near zero does not look like zero.
+    digits = 1 if 0 < abs(share) < 0.0995 and round(100 * share, 1) % 1 else 0
+    text = f"{100 * share:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return "0" if text.strip("\N{MINUS SIGN}0.") == "" else text
+
+
+def headline(statistics: Statistics | None) -> str:
+    """The most telling result as one sentence; "better" only where the interval leaves out zero."""
+    if statistics is None:
+        return "No training is finished yet"
+    if not any(contender == YARDSTICK for contender, _ in statistics.standings):
+        return "No training with class weights is finished yet, so there is nothing to compare with"
+    best = _best(statistics)
+    if best is None or best.fewer_errors is None:
+        comparable = [d for d in statistics.against_yardstick.values() if d.fewer_errors is not None]
+        if not comparable:
+            return "Nothing can be compared with class weights yet"
+        return "On this data nothing is shown to make fewer errors than class weights"
+    words = f"{best.first} has {fewer(best.fewer_errors)[:-1]}; {counted(best.cells, 'cell')})"
+    words = words.replace("balanced errors (", f"balanced errors than class weights {at(best.ratio)} (")
+    if _holds(best):
+        return f"On this data {words}"
+    return f"On this data {words}, which may be chance among {_comparisons(statistics)} comparisons"
+
+
+def _best(statistics: Statistics) -> Difference | None:
+    """Of what is better, what still is after adjustment first, then the highest imbalance, then fewest errors."""
+    better = [d for d in statistics.against_yardstick.values() if d.verdict == "better"]
+    return max(
+        better,
+        key=lambda d: (_holds(d), d.ratio, d.fewer_errors.estimate if d.fewer_errors else 0.0),
+        default=None,
+    )
+
+
+def _holds(found: Difference) -> bool:
+    return found.adjusted_chance is not None and found.adjusted_chance < SURE
+
+
+def _comparisons(statistics: Statistics) -> int:
+    return sum(d.chance is not None for d in statistics.against_yardstick.values())
+
+
+def findings(statistics: Statistics | None, *, planned: int = 0) -> list[Finding]:
+    """All conclusions.
+
+    Args:
+        statistics: Of the study; None while it has no cell.
+        planned: How many trainings the study is meant to have.
+    """
+    if statistics is None:
+        return [Finding("caution", "Figures appear as trainings finish: the page is written anew then.")]
+    return [
+        *[found for ratio in statistics.ratios for found in _against_yardstick(statistics, ratio)],
+        *_many(statistics),
+        *_threshold_ratio(statistics),
+        *_precision_disagrees(statistics),
+        *[_pair(pair) for pair in statistics.pairs if pair.cells],
+        *_failures(statistics),
+        *_collapses(statistics),
+        *_extent(statistics, planned),
+    ]
+
+
+def _against_yardstick(statistics: Statistics, ratio: float) -> list[Finding]:
+    found = [d for (_, r), d in statistics.against_yardstick.items() if r == ratio and d.fewer_errors]
+    where = at(ratio)[0].upper() + at(ratio)[1:]
+    if (YARDSTICK, ratio) not in statistics.standings:
+        return [Finding("caution", f"{where} no class weights were measured, so nothing is compared there.")]
+    sentences = []
+    for verdict, tone in (("better", "good"), ("worse", "bad"), ("undecided", "plain")):
+        those = sorted(
+            (d for d in found if d.verdict == verdict),
+            key=lambda d: -d.fewer_errors.estimate if d.fewer_errors else 0.0,
+        )
+        if not those:
+            continue
+        if verdict == "undecided":
+            names = listed([f"`{d.first}`" for d in those], most=20)
+            text = f"{where} undecided, since the interval holds zero: {names}."
+        else:
+            each = [f"`{d.first}`: {fewer(d.fewer_errors)}" for d in those if d.fewer_errors]
+            text = f"{where} {verdict} than class weights: {'; '.join(each)}."
+        sentences.append(Finding(tone, text))
+    return sentences
+
+
+def _many(statistics: Statistics) -> list[Finding]:
+    count = _comparisons(statistics)
+    if count < 2:
+        return []
+    better = [d for d in statistics.against_yardstick.values() if d.verdict == "better"]
+    text = f"{count} comparisons were made, and the best of many looks better than it is. "
+    if not better:
+        return [Finding("plain", text + "None was better even on its own.")]
+    kept = [f"`{d.first}` {at(d.ratio)}" for d in better if _holds(d)]
+    if not kept:
+        return [Finding("caution", text + "After Holm's correction none of those called better holds at 5 %.")]
+    lost = len(better) - len(kept)
+    text += f"After Holm's correction at 5 % these still are better: {listed(kept, most=12)}"
+    return [Finding("plain", text + (f"; {lost} of those called better no longer." if lost else "."))]
+
+
+def _threshold_ratio(statistics: Statistics) -> list[Finding]:
+    """From which imbalance on anything beats class weights, where several were measured."""
+    compared = [r for r in statistics.ratios if any(at == r for _, at in statistics.against_yardstick)]
+    beaten = [
+        ratio
+        for ratio in compared
+        if any(d.verdict == "better" for (_, r), d in statistics.against_yardstick.items() if r == ratio)
+    ]
+    if len(compared) < 2 or not beaten or beaten[0] == compared[0]:
+        return []
+    return [Finding("plain", f"Below {imbalance(beaten[0])} nothing is shown to beat class weights.")]
+
+
+def _precision_disagrees(statistics: Statistics) -> list[Finding]:
+    """Where average precision is sure of the contrary, or of a difference that errors leave open."""
+    found = []
+    for (name, ratio), d in statistics.against_yardstick.items():
+        gain = d.precision_gain
+        if gain is None or gain.low <= 0 <= gain.high:
+            continue
+        up = gain.low > 0
+        if d.verdict == ("better" if up else "worse"):
+            continue
+        text = (
+            f"`{name}` {at(ratio)}: macro average precision is {'higher' if up else 'lower'} than with class "
+            f"weights by {decimal(abs(gain.estimate))} (95 % interval {_bounds(gain)}), while balanced error is "
+        )
+        found.append(Finding("plain", text + ("undecided." if d.verdict == "undecided" else f"{d.verdict}.")))
+    return found
+
+
+def _bounds(interval: Interval) -> str:
+    return f"{signed(interval.low)} to {signed(interval.high)}"
+
+
+def _pair(pair: Difference) -> Finding:
+    if pair.fewer_errors is None:
+        return Finding("plain", f"`{pair.first}` against `{pair.second}` {at(pair.ratio)}: not measurable.")
+    verdict = "undecided" if pair.verdict == "undecided" else f"`{pair.first}` is {pair.verdict}"
+    text = (
+        f"`{pair.first}` against `{pair.second}` {at(pair.ratio)}: {verdict}, {fewer(pair.fewer_errors)}, "
+        f"{counted(pair.cells, 'cell')}."
+    )
+    return Finding("plain", text)
+
+
+def _failures(statistics: Statistics) -> list[Finding]:
+    found = []
+    for standing in statistics.standings.values():
+        if standing.failures:
+            total = standing.cells + len(standing.failures)
+            text = (
+                f"`{standing.contender}` {at(standing.ratio)}: {len(standing.failures)} of "
+                f"{counted(total, 'training')} gave nothing to judge, and its figures leave them out, which "
+                "flatters it."
+            )
+            found.append(Finding("bad", text))
+    return found
+
+
+def collapsed(standing: Standing, *, label_count: int) -> bool:
+    """Whether an embedding uses fewer than half the directions that telling all labels apart takes."""
+    rank = standing.effective_rank
+    return rank is not None and rank < _LEAST_SHARE_OF_RANK * (label_count - 1)
+
+
+def _collapses(statistics: Statistics) -> list[Finding]:
+    needed = len(statistics.labels) - 1
+    return [
+        Finding(
+            "caution",
+            f"`{standing.contender}` {at(standing.ratio)}: the embedding uses few directions (effective rank "
+            f"{decimal(standing.effective_rank, 1)}; telling {len(statistics.labels)} labels apart takes "
+            f"{needed}).",
+        )
+        for standing in statistics.standings.values()
+        if collapsed(standing, label_count=len(statistics.labels))
+    ]
+
+
+def _extent(statistics: Statistics, planned: int) -> list[Finding]:
+    found = []
+    if statistics.trainings < planned:
+        text = f"The study is not finished: {statistics.trainings} of {planned} trainings are done."
+        found.append(Finding("caution", text))
+    folds, seeds = counted(len(statistics.folds), "fold"), counted(len(statistics.seeds), "seed")
+    text = (
+        f"Intervals come from drawing the {statistics.groups:,} tested recordings or speakers anew, in {folds} "
+        f"with {seeds}."
+    )
+    if len(statistics.seeds) == 1:
+        text += " With one seed they leave out the chance that lies in training itself."
+    return [*found, Finding("plain", text)]

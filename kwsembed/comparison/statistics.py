@@ -1,0 +1,348 @@
+"""What the cells of a study add up to: means with intervals, and paired differences between contenders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kwsembed.clip_scores import probabilities_of
+from kwsembed.comparison import bootstrap
+from kwsembed.comparison.bootstrap import CellDraws, GroupDraws
+from kwsembed.comparison.clips import JudgedClips, read_judged_clips
+from kwsembed.comparison.contender import YARDSTICK
+from kwsembed.comparison.study import StudyFolder
+from kwsembed.errors import RunError
+from kwsembed.report.intervals import Interval, proportion_interval
+
+Key = tuple[int, int]  # fold and seed
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One contender against another, over the cells that both have.
+
+    Attributes:
+        first: The one that is judged.
+        second: The one that it is compared with.
+        ratio: Imbalance.
+        cells: How many (fold, seed) both have.
+        precision_gain: Macro average precision of the first less that of the second.
+        fewer_errors: 1 less the quotient of their balanced errors: 0.2 is a fifth fewer.
+        chance: Two-sided p-value of `fewer_errors`.
+        adjusted_chance: The same by Holm, for all comparisons with the yardstick in the study; None for others.
+    """
+
+    first: str
+    second: str
+    ratio: float
+    cells: int
+    precision_gain: Interval | None
+    fewer_errors: Interval | None
+    chance: float | None = None
+    adjusted_chance: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """"better" or "worse" where the interval of the errors leaves out zero, else "undecided"."""
+        if self.fewer_errors is None or self.fewer_errors.low <= 0 <= self.fewer_errors.high:
+            return "undecided"
+        return "better" if self.fewer_errors.low > 0 else "worse"
+
+
+@dataclass(frozen=True)
+class Missed:
+    """Events missed at the thresholds that were set for the target of false alarms.
+
+    Attributes:
+        rate: Share of the events of all classes and folds, the mean over seeds, with Wilson's interval, which
+            takes events for independent.
+        events: Different events.
+        false_alarms_per_hour: Of all event classes together, over all cells.
+    """
+
+    rate: Interval
+    events: int
+    false_alarms_per_hour: float | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One contender at one imbalance.
+
+    Attributes:
+        contender: Its name.
+        ratio: Imbalance.
+        cells: How many trainings it was judged on.
+        failures: Why others gave nothing to judge.
+        precision: Macro average precision on test.
+        error: Balanced error on test.
+        error_without_bias: Mean of it without the bias that was fitted on validation.
+        per_class: Average precision on test by event label.
+        missed: Events missed, where streams were measured.
+        effective_rank: Mean over cells, of validation embeddings.
+        within: Mean over cells and labels of the spread within a class.
+        between: Mean over cells of the spread of class means.
+        cpu_s: Mean over cells.
+        settings: What was trained: pretraining, remedy, learning rate, as far as they are not in its name.
+    """
+
+    contender: str
+    ratio: float
+    cells: int
+    failures: tuple[str, ...]
+    precision: Interval | None
+    error: Interval | None
+    error_without_bias: float | None
+    per_class: Mapping[str, Interval | None]
+    missed: Missed | None
+    effective_rank: float | None
+    within: float | None
+    between: float | None
+    cpu_s: float
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """All of a study that is told.
+
+    Attributes:
+        labels: Events first, then backgrounds.
+        event_count: How many are events.
+        ratios: Imbalances, the data as they are first, then rising.
+        folds: Folds that were tested.
+        seeds: Seeds that were used.
+        standings: By contender and ratio.
+        against_yardstick: Every other contender against class weights.
+        pairs: Further differences that people ask for.
+        groups: Different groups among the test clips.
+        trainings: Finished cells, failed ones included.
+    """
+
+    labels: tuple[str, ...]
+    event_count: int
+    ratios: tuple[float, ...]
+    folds: tuple[int, ...]
+    seeds: tuple[int, ...]
+    standings: Mapping[tuple[str, float], Standing]
+    against_yardstick: Mapping[tuple[str, float], Difference]
+    pairs: tuple[Difference, ...]
+    groups: int
+    trainings: int
+
+    @property
+    def event_labels(self) -> tuple[str, ...]:
+        """Labels of events."""
+        return self.labels[: self.event_count]
+
+    def at(self, ratio: float) -> list[Standing]:
+        """The contenders at one imbalance, the fewest errors first."""
+        found = [standing for (_, at), standing in self.standings.items() if at == ratio]
+        return sorted(found, key=lambda s: (s.error is None, s.error.estimate if s.error else 0, s.contender))
+
+
+def statistics_of(
+    folder: StudyFolder, *, resamples: int = bootstrap.RESAMPLES, seed: int = 0
+) -> Statistics | None:
+    """Statistics from the cells that are there; None while there are none.
+
+    Args:
+        folder: The study; its clips.csv must be there.
+        resamples: Draws of the bootstrap.
+        seed: Of the draws.
+
+    Raises:
+        RunError: A cell does not fit the clips of its fold.
+    """
+    records = [record for record in folder.records() if record["trial"] == 0]
+    if not records:
+        return None
+    judged = read_judged_clips(folder.clips)
+    folds = sorted({record["fold"] for record in records})
+    test = {fold: _test_clips(folder, judged, fold) for fold in folds}
+    groups = bootstrap.draw_groups(
+        {fold: clips.groups for fold, clips in test.items()}, resamples=resamples, seed=seed
+    )
+    seeds = bootstrap.draw_seeds(
+        {fold: [r["seed"] for r in records if r["fold"] == fold] for fold in folds},
+        resamples=resamples,
+        seed=seed,
+    )
+    labels, event_count = tuple(records[0]["labels"]), int(records[0]["event_count"])
+    standings: dict[tuple[str, float], Standing] = {}
+    against: dict[tuple[str, float], Difference] = {}
+    pairs: list[Difference] = []
+    ratios = sorted({record["ratio"] for record in records})
+    for ratio in ratios:  # one after the other: draws of one imbalance are all that memory holds
+        here = [record for record in records if record["ratio"] == ratio]
+        cells: dict[str, dict[Key, CellDraws]] = {}
+        for record in here:
+            of_contender = cells.setdefault(record["contender"]["name"], {})
+            if "failure" not in record:
+                fold = record["fold"]
+                of_contender[fold, record["seed"]] = _measured(folder, record, test[fold], groups[fold])
+        for name in cells:
+            own = [record for record in here if record["contender"]["name"] == name]
+            standings[name, ratio] = _standing(own, cells[name], seeds, labels[:event_count])
+            if name != YARDSTICK and YARDSTICK in cells:
+                against[name, ratio] = difference(name, YARDSTICK, ratio, cells, seeds)
+        pairs += [difference(a, b, ratio, cells, seeds) for a, b in _asked_for(list(cells))]
+    return Statistics(
+        labels=labels,
+        event_count=event_count,
+        ratios=tuple(ratios),
+        folds=tuple(folds),
+        seeds=tuple(sorted({record["seed"] for record in records})),
+        standings=standings,
+        against_yardstick=_adjusted(against),
+        pairs=tuple(pairs),
+        groups=len({group for clips in test.values() for group in clips.groups}),
+        trainings=len(records),
+    )
+
+
+def _test_clips(folder: StudyFolder, judged: Mapping[Any, JudgedClips], fold: int) -> JudgedClips:
+    if (fold, "test") not in judged:
+        raise RunError(
+            f"the study does not say which clips fold {fold} tests",
+            where=folder.clips,
+            fix="run the command of the study again; finished cells are kept",
+        )
+    return judged[fold, "test"]
+
+
+def clip_probabilities(folder: StudyFolder, record: Mapping[str, Any], clips: JudgedClips) -> np.ndarray:
+    """`(clips, labels)` probabilities of a cell's test clips.
+
+    Raises:
+        RunError: The cell holds another number of clips.
+    """
+    path = folder.cells / f"{record['name']}.npz"
+    with np.load(path) as arrays:
+        evidence, bias = arrays["test_evidence"].astype(np.float64), arrays["bias"]
+    if len(evidence) != len(clips.names):
+        raise RunError(
+            "a cell was judged on other clips than the study lists",
+            expected=f"{len(clips.names)} clips",
+            received=f"{len(evidence)} clips",
+            where=path,
+            fix="remove this cell's files and run the command of the study again",
+        )
+    return probabilities_of(evidence, bias=bias)
+
+
+def _measured(
+    folder: StudyFolder, record: Mapping[str, Any], clips: JudgedClips, draws: GroupDraws
+) -> CellDraws:
+    return bootstrap.measured(
+        clip_probabilities(folder, record, clips),
+        clips.classes(record["labels"]),
+        draws,
+        event_count=record["event_count"],
+    )
+
+
+def difference(
+    first: str,
+    second: str,
+    ratio: float,
+    cells: Mapping[str, Mapping[Key, CellDraws]],
+    seeds: Mapping[Key, np.ndarray],
+) -> Difference:
+    """The first contender against the second, over the (fold, seed) that both have, under the same draws."""
+    shared = sorted(set(cells[first]) & set(cells[second]))
+    if not shared:
+        return Difference(first, second, ratio, 0, None, None)
+    counts = [seeds[key] for key in shared]
+
+    def mean(name: str, figure: str) -> np.ndarray:
+        return bootstrap.mean_over_cells([getattr(cells[name][key], figure) for key in shared], counts)
+
+    gain = mean(first, "macro_average_precision") - mean(second, "macro_average_precision")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fewer = 1.0 - mean(first, "balanced_error") / mean(second, "balanced_error")
+    errors = bootstrap.interval_of(fewer)
+    chance = None if errors is None else bootstrap.chance_of_zero(fewer)
+    return Difference(first, second, ratio, len(shared), bootstrap.interval_of(gain), errors, chance)
+
+
+def _adjusted(against: Mapping[tuple[str, float], Difference]) -> dict[tuple[str, float], Difference]:
+    tested = [key for key, found in against.items() if found.chance is not None]
+    adjusted = bootstrap.holm([against[key].chance or 0.0 for key in tested])
+    return {
+        **against,
+        **{
+            key: replace(against[key], adjusted_chance=value)
+            for key, value in zip(tested, adjusted, strict=True)
+        },
+    }
+
+
+def _asked_for(names: Sequence[str]) -> list[tuple[str, str]]:
+    """End to end against frozen for every pretraining that has both; clustering against siamese."""
+    pairs = [(name.replace("/frozen", ""), name) for name in names if "/frozen" in name]
+    pairs.append(("clustering", "siamese"))
+    return [pair for pair in pairs if set(pair) <= set(names)]
+
+
+def _standing(
+    records: Sequence[Mapping[str, Any]],
+    cells: Mapping[Key, CellDraws],
+    seeds: Mapping[Key, np.ndarray],
+    event_labels: Sequence[str],
+) -> Standing:
+    counts = [seeds[key] for key in cells]
+
+    def interval(values: list[np.ndarray]) -> Interval | None:
+        return bootstrap.interval_of(bootstrap.mean_over_cells(values, counts)) if values else None
+
+    spreads = [record["spread"] for record in records if "spread" in record]
+    contender = records[0]["contender"]
+    return Standing(
+        contender=contender["name"],
+        ratio=records[0]["ratio"],
+        cells=len(cells),
+        failures=tuple(record["failure"] for record in records if "failure" in record),
+        precision=interval([cell.macro_average_precision for cell in cells.values()]),
+        error=interval([cell.balanced_error for cell in cells.values()]),
+        error_without_bias=_mean([(r.get("test") or {}).get("balanced_error_without_bias") for r in records]),
+        per_class={
+            label: interval([cell.average_precision[:, index] for cell in cells.values()])
+            for index, label in enumerate(event_labels)
+        },
+        missed=_missed(records, event_labels),
+        effective_rank=_mean([spread["effective_rank"] for spread in spreads]),
+        within=_mean([_mean(list(spread["within"].values())) for spread in spreads]),
+        between=_mean([spread["between"] for spread in spreads]),
+        cpu_s=_mean([record["cpu_s"] for record in records]) or 0.0,
+        settings={key: contender[key] for key in ("pretrain", "rebalance", "learning_rate_factor")},
+    )
+
+
+def _missed(records: Sequence[Mapping[str, Any]], event_labels: Sequence[str]) -> Missed | None:
+    measured = [
+        (record["fold"], label, record["test"]["per_class"][label])
+        for record in records
+        for label in event_labels
+        if (record.get("test") or {}).get("per_class", {}).get(label, {}).get("miss_rate") is not None
+    ]
+    if not measured:
+        return None
+    events = {(fold, label): values["events"] for fold, label, values in measured}
+    share = sum(v["misses"] for _, _, v in measured) / sum(v["events"] for _, _, v in measured)
+    total = sum(events.values())
+    hours = {label: sum(v["hours"] for _, of, v in measured if of == label) for label in event_labels}
+    alarms = {label: sum(v["false_alarms"] for _, of, v in measured if of == label) for label in event_labels}
+    rates = [alarms[label] / hours[label] for label in event_labels if hours[label] > 0]
+    wilson = proportion_interval(round(share * total), total)
+    return Missed(
+        Interval(share, min(wilson.low, share), max(wilson.high, share)), total, sum(rates) if rates else None
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

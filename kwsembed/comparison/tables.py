@@ -1,0 +1,193 @@
+"""The tables of a study's page: standings, pairs, embeddings, contenders, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kwsembed.comparison.conclusion import SURE, at, collapsed
+from kwsembed.comparison.contender import YARDSTICK
+from kwsembed.comparison.statistics import Difference, Standing, Statistics
+from kwsembed.report.intervals import Interval
+from kwsembed.report.tables import Cell, Table, table
+from kwsembed.report.wording import UNKNOWN, decimal, percent, seconds, short, signed
+
+_TONES = {"better": "good", "worse": "bad", "undecided": ""}
+
+
+def standings(statistics: Statistics, ratio: float) -> Table:
+    """Contenders at one imbalance, the fewest errors first, with their difference from class weights."""
+    here = statistics.at(ratio)
+    missed = any(standing.missed for standing in here)
+    columns = ["method", "macro AP", "95 %", "balanced error", "95 %", "AP gained", "95 %"]
+    columns += ["fewer errors", "95 %", "p (Holm)", "verdict", "cells"]
+    if missed:
+        columns += ["missed", "95 %", "false alarms per h"]
+    rows = [_row(s, statistics.against_yardstick.get((s.contender, ratio)), missed=missed) for s in here]
+    groups = [("", 1), ("test clips", 4), ("against class weights", 6), ("", 1)]
+    note = (
+        "Means over folds and seeds. Macro AP: mean of the average precision of the event classes, high is "
+        "good. Balanced error: mean over all labels of the share of clips given to another, low is good. "
+        "Differences are taken over the cells that both methods have; p is of the errors, by Holm for all "
+        "comparisons of the study. A verdict is given where the 95 % interval of the errors leaves out zero."
+    )
+    if missed:
+        groups.append(("streams, at the target", 3))
+        note += (
+            " Missed: share of the events in streams, at thresholds set on validation for the target of false "
+            "alarms; its interval takes events for independent and knows nothing of seeds."
+        )
+    return table(columns, rows, groups=groups, note=note)
+
+
+def _row(standing: Standing, found: Difference | None, *, missed: bool) -> list[Cell | str]:
+    yardstick = standing.contender == YARDSTICK
+    tone = "strong" if yardstick else ""
+    row: list[Cell | str] = [Cell(standing.contender, tone=tone)]
+    row += [_estimate(standing.precision, tone), _bounds(standing.precision)]
+    row += [_estimate(standing.error, tone), _bounds(standing.error)]
+    if found is None or found.fewer_errors is None:
+        row += [UNKNOWN] * 5 + ["yardstick" if yardstick else "not compared"]
+    else:
+        gain, errors = found.precision_gain, found.fewer_errors
+        row += [signed(gain.estimate if gain else None), _bounds(gain, signs=True)]
+        tone = _TONES[found.verdict]
+        row += [Cell(_signed_percent(errors.estimate), tone=tone)]
+        row += [f"{_signed_percent(errors.low)} to {_signed_percent(errors.high)}"]
+        row += [_chance(found.adjusted_chance), Cell(found.verdict, tone=tone)]
+    total = standing.cells + len(standing.failures)
+    row.append(f"{standing.cells}" if not standing.failures else f"{standing.cells} of {total}")
+    if missed:
+        of = standing.missed
+        row += (
+            [UNKNOWN] * 3
+            if of is None
+            else [
+                percent(of.rate.estimate),
+                f"{percent(of.rate.low)} to {percent(of.rate.high)}",
+                short(of.false_alarms_per_hour),
+            ]
+        )
+    return row
+
+
+def _estimate(interval: Interval | None, tone: str = "") -> Cell:
+    return Cell(decimal(interval.estimate if interval else None), tone=tone)
+
+
+def _bounds(interval: Interval | None, *, signs: bool = False) -> str:
+    if interval is None:
+        return UNKNOWN
+    word = signed if signs else decimal
+    return f"{word(interval.low)} to {word(interval.high)}"
+
+
+def _signed_percent(share: float) -> str:
+    return f"{signed(100 * share, 1)} %"
+
+
+def _chance(value: float | None) -> Cell:
+    if value is None:
+        return Cell(UNKNOWN)
+    return Cell("below 0.01" if value < 0.01 else decimal(value, 2), tone="strong" if value < SURE else "")
+
+
+def pairs(statistics: Statistics) -> Table | None:
+    """Frozen against end to end, and siamese against clustering."""
+    found = [pair for pair in statistics.pairs if pair.fewer_errors is not None]
+    if not found:
+        return None
+    rows: list[list[Cell | str]] = [
+        [
+            f"{pair.first} against {pair.second}",
+            at(pair.ratio),
+            signed(pair.precision_gain.estimate if pair.precision_gain else None),
+            _bounds(pair.precision_gain, signs=True),
+            Cell(_signed_percent(pair.fewer_errors.estimate), tone=_TONES[pair.verdict]),
+            f"{_signed_percent(pair.fewer_errors.low)} to {_signed_percent(pair.fewer_errors.high)}",
+            Cell(pair.verdict, tone=_TONES[pair.verdict]),
+            str(pair.cells),
+        ]
+        for pair in found
+        if pair.fewer_errors is not None
+    ]
+    columns = ["methods", "imbalance", "AP gained", "95 %", "fewer errors", "95 %", "the first is", "cells"]
+    return table(columns, rows)
+
+
+def embedding(statistics: Statistics) -> Table | None:
+    """Effective rank and spread of each contender's embedding."""
+    rows: list[list[Cell | str]] = []
+    for ratio in reversed(statistics.ratios):
+        for standing in statistics.at(ratio):
+            if standing.effective_rank is None:
+                continue
+            low = collapsed(standing, label_count=len(statistics.labels))
+            rows.append(
+                [
+                    standing.contender,
+                    at(ratio),
+                    Cell(decimal(standing.effective_rank, 1), tone="bad" if low else ""),
+                    decimal(standing.within),
+                    decimal(standing.between),
+                ]
+            )
+    if not rows:
+        return None
+    columns = ["method", "imbalance", "effective rank", "spread within classes", "between class means"]
+    return table(columns, rows)
+
+
+def contenders(statistics: Statistics) -> Table:
+    """What was trained under each name, how often, and what it cost."""
+    rows: list[list[Cell | str]] = []
+    for ratio in reversed(statistics.ratios):
+        for standing in statistics.at(ratio):
+            settings = standing.settings
+            rows.append(
+                [
+                    standing.contender,
+                    at(ratio),
+                    settings["pretrain"] or "none",
+                    settings["rebalance"],
+                    f"{settings['learning_rate_factor']:g}",
+                    str(standing.cells),
+                    str(len(standing.failures)),
+                    decimal(standing.error_without_bias),
+                    seconds(standing.cpu_s),
+                ]
+            )
+    columns = ["method", "imbalance", "pretraining", "remedy", "learning rate factor", "cells", "failed"]
+    columns += ["balanced error without bias", "processor time of a cell"]
+    note = (
+        "The bias of the labels is fitted on validation for every method alike; the error without it shows what "
+        "a method does to the balance of the labels by itself."
+    )
+    return table(columns, rows, note=note)
+
+
+def failures(statistics: Statistics | None) -> list[tuple[str, str]]:
+    """Contender and reason of every training that gave nothing to judge."""
+    if statistics is None:
+        return []
+    return [
+        (f"{standing.contender}, {at(standing.ratio)}", reason)
+        for standing in statistics.standings.values()
+        for reason in standing.failures
+    ]
+
+
+def settings(values: Mapping[str, Any], *, prefix: str = "") -> list[tuple[str, str]]:
+    """The settings that all contenders share, one line each, `config.schedule.batch_size` for nested ones."""
+    # These are chosen by the contender, cell by cell.
+    own = ("pretrain", "rebalance", "seed")
+    lines: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if prefix == "config." and name in own:
+            continue
+        if isinstance(value, Mapping):
+            lines += settings(value, prefix=f"{prefix}{name}.")
+        else:
+            text = ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+            lines.append((f"{prefix}{name}", text))
+    return lines
