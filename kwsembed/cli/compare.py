@@ -63,7 +63,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--config", metavar="FILE", help="TOML settings that all methods share")
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="cells at a time (default: 2)")
     parser.add_argument(
-        "--report-only", action="store_true", help="train nothing; write the page from the cells that are there"
+        "--report-only", action="store_true", help="train nothing; write the page from the cells so far"
     )
     parser.add_argument("--cache", metavar="DIR", help="where decoded audio is kept")
 

@@ -1,4 +1,4 @@
-"""A bootstrap over groups: what the cells of a study would have measured on other recordings of the same kind."""
+"""A bootstrap over groups: what the cells of a study would have measured on other such recordings."""
 
 from __future__ import annotations
 
@@ -53,19 +53,20 @@ def draw_groups(
     drawn: dict[str, np.ndarray] = {}
     for pool in pools:
         counts = random.multinomial(len(pool), np.full(len(pool), 1 / len(pool)), size=resamples)
-        counts = np.concatenate([np.ones((1, len(pool)), counts.dtype), counts]).astype(np.uint16)
+        counts = np.vstack([np.ones(len(pool), counts.dtype), counts]).astype(np.uint16)
         drawn.update(zip(pool.tolist(), counts.T, strict=True))
     found = {}
     for fold, groups in groups_of_fold.items():
         group_of = np.searchsorted(distinct[fold], np.asarray(groups))
-        found[fold] = GroupDraws(np.stack([drawn[name] for name in distinct[fold].tolist()], axis=1), group_of)
+        counts = np.stack([drawn[name] for name in distinct[fold].tolist()], axis=1)
+        found[fold] = GroupDraws(counts, group_of)
     return found
 
 
 def draw_seeds(
     seeds_of_fold: Mapping[int, Sequence[int]], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[tuple[int, int], np.ndarray]:
-    """How often each (fold, seed) counts in each draw, `(1 + resamples,)`: seeds drawn anew within each fold."""
+    """How often each (fold, seed) counts in each draw, `(1 + resamples,)`: seeds drawn within each fold."""
     random = np.random.default_rng((seed, 1))
     found = {}
     for fold, seeds in sorted(seeds_of_fold.items()):
@@ -109,9 +110,7 @@ def measured(
     for weights in draws.weights():
         precision.append(_average_precision(probabilities, classes, weights, event_count))
         error.append(_balanced_error(probabilities, classes, weights))
-    return CellDraws(
-        np.concatenate(precision).astype(np.float32), np.concatenate(error).astype(np.float32)
-    )
+    return CellDraws(np.concatenate(precision).astype(np.float32), np.concatenate(error).astype(np.float32))
 
 
 def _average_precision(

@@ -1,4 +1,4 @@
-"""The clips on which a study judges, fold by fold: kept beside the cells, so that statistics need no audio."""
+"""The clips that each fold of a study judges: kept beside the cells, so that statistics need no audio."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def split_for(manifest: Manifest, fold: int) -> Manifest:
     return assign_splits(manifest, test_folds=(fold,) if has_folds else None, seed=fold)
 
 
-def judged_clips(manifest: Manifest, store: ClipStore, folds: Sequence[int]) -> dict[tuple[int, str], JudgedClips]:
+def judged_clips(
+    manifest: Manifest, store: ClipStore, folds: Sequence[int]
+) -> dict[tuple[int, str], JudgedClips]:
     """Validation and test clips of each fold, as cells judge them: in the manifest's order, usable ones only.
 
     Raises:
@@ -89,7 +91,8 @@ def read_judged_clips(path: Path) -> dict[tuple[int, str], JudgedClips]:
                 (row["path"], row["label"], row["group"])
             )
     return {
-        key: JudgedClips(*(tuple(column) for column in zip(*found, strict=True))) for key, found in rows.items()
+        key: JudgedClips(*(tuple(column) for column in zip(*found, strict=True)))
+        for key, found in rows.items()
     }
 
 

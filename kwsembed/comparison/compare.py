@@ -48,7 +48,7 @@ def compare(
     command: str | None = None,
     say: Say = _say,
 ) -> Path:
-    """Trains methods side by side and says what beats class weights; the same as `kwsembed compare DATA --out DIR`.
+    """Trains methods side by side and says what beats class weights; as `kwsembed compare DATA --out DIR`.
 
     A stopped study goes on where it was: a finished cell is never run again, one that was under way goes on
     from its last epoch. More methods, ratios, folds and seeds may be added later. Results are written from
@@ -57,11 +57,11 @@ def compare(
     Args:
         data: Folder with a folder per class, or a CSV manifest.
         out: Folder of the study.
-        methods: What to compare, class weights among them; see `kwsembed.comparison.contender.Contender`.
-            The best known ones if None.
+        methods: What to compare, class weights among them, written as `Contender` says; the best known ones
+            if None.
         ratios: Background clips per clip of each event, reached by leaving out training events; 0 for the
             data as they are.
-        folds: Folds that are tested in turn; all but 0 if None. Where the data have none, seeds of their split.
+        folds: Folds that are tested in turn; all but 0 if None. Where the data have none, seeds of the split.
         seeds: Seeds; every method meets the same.
         steps: Budget of every method; a multiple of the schedule's `epoch_steps`.
         trials: Settings that are tried for each method on validation before the comparison.

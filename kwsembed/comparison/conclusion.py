@@ -22,7 +22,7 @@ def at(ratio: float) -> str:
     return "on the data as they are" if ratio == WHOLE else f"at {imbalance(ratio)}"
 
 
-def fewer(errors: Interval) -> str:
+def fewer(errors: Interval, *, than: str = "", cells: int | None = None) -> str:
     """A relative difference of errors with its interval.
 
     Example:
@@ -33,12 +33,12 @@ def fewer(errors: Interval) -> str:
     """
     less = errors.estimate >= 0
     value, low, high = (
-        (errors.estimate, errors.low, errors.high)
-        if less
-        else (-errors.estimate, -errors.high, -errors.low)
+        (errors.estimate, errors.low, errors.high) if less else (-errors.estimate, -errors.high, -errors.low)
     )
-    bounds = f"{_percent(low)} to {_percent(high)} %"
-    return f"{_percent(value)} % {'fewer' if less else 'more'} balanced errors (95 % interval {bounds})"
+    bounds = f"95 % interval {_percent(low)} to {_percent(high)} %"
+    if cells is not None:
+        bounds += f"; {counted(cells, 'cell')}"
+    return f"{_percent(value)} % {'fewer' if less else 'more'} balanced errors{than} ({bounds})"
 
 
 def _percent(share: float) -> str:
@@ -60,15 +60,15 @@ def headline(statistics: Statistics | None) -> str:
         if not comparable:
             return "Nothing can be compared with class weights yet"
         return "On this data nothing is shown to make fewer errors than class weights"
-    words = f"{best.first} has {fewer(best.fewer_errors)[:-1]}; {counted(best.cells, 'cell')})"
-    words = words.replace("balanced errors (", f"balanced errors than class weights {at(best.ratio)} (")
+    words = fewer(best.fewer_errors, than=f" than class weights {at(best.ratio)}", cells=best.cells)
+    words = f"{best.first} has {words}"
     if _holds(best):
         return f"On this data {words}"
     return f"On this data {words}, which may be chance among {_comparisons(statistics)} comparisons"
 
 
 def _best(statistics: Statistics) -> Difference | None:
-    """Of what is better, what still is after adjustment first, then the highest imbalance, then fewest errors."""
+    """Of what is better: first what still is after adjustment, then at the highest imbalance."""
     better = [d for d in statistics.against_yardstick.values() if d.verdict == "better"]
     return max(
         better,
@@ -139,7 +139,8 @@ def _many(statistics: Statistics) -> list[Finding]:
         return [Finding("plain", text + "None was better even on its own.")]
     kept = [f"`{d.first}` {at(d.ratio)}" for d in better if _holds(d)]
     if not kept:
-        return [Finding("caution", text + "After Holm's correction none of those called better holds at 5 %.")]
+        text += "After Holm's correction none of those called better holds at 5 %."
+        return [Finding("caution", text)]
     lost = len(better) - len(kept)
     text += f"After Holm's correction at 5 % these still are better: {listed(kept, most=12)}"
     return [Finding("plain", text + (f"; {lost} of those called better no longer." if lost else "."))]
@@ -170,9 +171,10 @@ def _precision_disagrees(statistics: Statistics) -> list[Finding]:
             continue
         text = (
             f"`{name}` {at(ratio)}: macro average precision is {'higher' if up else 'lower'} than with class "
-            f"weights by {decimal(abs(gain.estimate))} (95 % interval {_bounds(gain)}), while balanced error is "
+            f"weights by {decimal(abs(gain.estimate))} (95 % interval {_bounds(gain)}), while balanced error "
+            f"is {d.verdict}."
         )
-        found.append(Finding("plain", text + ("undecided." if d.verdict == "undecided" else f"{d.verdict}.")))
+        found.append(Finding("plain", text))
     return found
 
 
@@ -232,8 +234,8 @@ def _extent(statistics: Statistics, planned: int) -> list[Finding]:
         found.append(Finding("caution", text))
     folds, seeds = counted(len(statistics.folds), "fold"), counted(len(statistics.seeds), "seed")
     text = (
-        f"Intervals come from drawing the {statistics.groups:,} tested recordings or speakers anew, in {folds} "
-        f"with {seeds}."
+        f"Intervals come from drawing the {statistics.groups:,} tested recordings or speakers anew, in "
+        f"{folds} with {seeds}."
     )
     if len(statistics.seeds) == 1:
         text += " With one seed they leave out the chance that lies in training itself."

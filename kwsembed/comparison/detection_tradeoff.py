@@ -22,7 +22,7 @@ class Tradeoff:
     """Of one contender at one imbalance.
 
     Attributes:
-        lines: By event label rates of false alarms and the fewest misses at each; None where either is undefined.
+        lines: By event label the rates of false alarms and the fewest misses at each; None where undefined.
     """
 
     lines: Mapping[str, Line | None]
@@ -50,7 +50,8 @@ def misses_at(positive: np.ndarray, scores: np.ndarray, rates: np.ndarray) -> np
         `(points,)` share of the positives that is not found.
 
     Example:
-        >>> misses_at(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.6, 0.1]), np.array([0.0, 0.5]))
+        >>> positive = np.array([True, True, False, False])
+        >>> misses_at(positive, np.array([0.9, 0.4, 0.6, 0.1]), np.array([0.0, 0.5]))
         array([0.5, 0. ])
     """
     others = np.sort(scores[~positive])[::-1]

@@ -71,6 +71,7 @@ def _sections(folder: StudyFolder, statistics: Statistics) -> list[dict[str, Any
                 "ratio": ratio,
                 "where": conclusion.at(ratio),
                 "standings": tables.standings(statistics, ratio),
+                "differences": tables.differences(statistics, ratio),
                 "gains": plots.gains(statistics, ratio),
                 "classes": plots.per_class(statistics, ratio),
                 "tradeoff": plots.detection_tradeoff(statistics, ratio, curves, None),

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from kwsembed.comparison.conclusion import at, imbalance
 from kwsembed.comparison.contender import YARDSTICK
 from kwsembed.comparison.detection_tradeoff import Tradeoff
-from kwsembed.comparison.statistics import Difference, Standing, Statistics
+from kwsembed.comparison.statistics import Difference, Statistics
 from kwsembed.report import svg
 from kwsembed.report.intervals import Interval
 from kwsembed.report.plots import Panel
@@ -132,7 +132,8 @@ def gain_against_imbalance(statistics: Statistics) -> Panel | None:
         axes.grid(axis="x", visible=False)
         axes.set_xlabel("background clips per clip of an event")
         axes.set_ylabel("per cent fewer errors")
-        return Panel("Gain against imbalance", plot.inline(), "Bars are 95 % intervals; above zero is better.")
+        note = "Bars are 95 % intervals; above zero is better."
+        return Panel("Gain against imbalance", plot.inline(), note)
 
 
 def per_class(statistics: Statistics, ratio: float) -> list[Panel]:
@@ -227,19 +228,18 @@ def effective_rank(statistics: Statistics) -> Panel | None:
 def spread(statistics: Statistics, ratio: float) -> Panel | None:
     """Spread within classes against the distance between them, one point a contender."""
     order = order_of(statistics)
-    standings: list[Standing] = [
-        s for s in statistics.at(ratio) if s.within is not None and s.between is not None
-    ]
-    if not standings:
+    points = {
+        s.contender: (s.within, s.between)
+        for s in statistics.at(ratio)
+        if s.within is not None and s.between is not None
+    }
+    if not points:
         return None
     description = f"Spread within classes against the distance between them {at(ratio)}"
     with svg.drawing(f"spread-{ratio:g}", description, height_px=280) as plot:
-        for standing in standings:
-            number = order.index(standing.contender)
-            plot.axes.plot(
-                standing.within, standing.between, svg.marker(number), markersize=8,
-                color=color_of(standing.contender, order),
-            )  # fmt: skip
+        for name, (within, between) in points.items():
+            shape = svg.marker(order.index(name))
+            plot.axes.plot(within, between, shape, markersize=8, color=color_of(name, order))
         plot.axes.set_xlim(left=0)
         plot.axes.set_ylim(bottom=0)
         plot.axes.set_xlabel("mean squared spread within classes")

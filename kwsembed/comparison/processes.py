@@ -66,7 +66,7 @@ def run_cells(
             "a process that trained a cell has died, perhaps for want of memory",
             received=f"{done} of {len(cells)} cells done",
             where=folder.root,
-            fix="give the same command again, with fewer --processes if memory is short; finished cells are kept",
+            fix="give the same command again, with fewer --processes if memory is short; nothing is lost",
         ) from None
     finally:
         if done < len(cells):
@@ -113,7 +113,7 @@ def _start_worker(plan: StudyPlan, out: str, cache_dir: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this process when its parent is killed: it would go on with cells that the next sitting begins too."""
+    """Ends this process when its parent is killed, lest it go on with cells that the next sitting begins."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

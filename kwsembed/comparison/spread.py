@@ -33,9 +33,7 @@ def effective_rank(embeddings: np.ndarray) -> float:
     return float(np.exp(-np.sum(share * np.log(share))))
 
 
-def embedding_spread(
-    embeddings: np.ndarray, classes: np.ndarray, *, labels: Sequence[str]
-) -> dict[str, Any]:
+def embedding_spread(embeddings: np.ndarray, classes: np.ndarray, *, labels: Sequence[str]) -> dict[str, Any]:
     """Spread within classes, distance between them, and effective rank.
 
     Args:

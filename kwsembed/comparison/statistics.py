@@ -32,7 +32,7 @@ class Difference:
         precision_gain: Macro average precision of the first less that of the second.
         fewer_errors: 1 less the quotient of their balanced errors: 0.2 is a fifth fewer.
         chance: Two-sided p-value of `fewer_errors`.
-        adjusted_chance: The same by Holm, for all comparisons with the yardstick in the study; None for others.
+        adjusted_chance: The same by Holm, for all comparisons with the yardstick; None for other pairs.
     """
 
     first: str
@@ -46,7 +46,7 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """"better" or "worse" where the interval of the errors leaves out zero, else "undecided"."""
+        """ "better" or "worse" where the interval of the errors leaves out zero, else "undecided"."""
         if self.fewer_errors is None or self.fewer_errors.low <= 0 <= self.fewer_errors.high:
             return "undecided"
         return "better" if self.fewer_errors.low > 0 else "worse"

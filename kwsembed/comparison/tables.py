@@ -7,7 +7,7 @@ from typing import Any
 
 from kwsembed.comparison.conclusion import SURE, at, collapsed
 from kwsembed.comparison.contender import YARDSTICK
-from kwsembed.comparison.statistics import Difference, Standing, Statistics
+from kwsembed.comparison.statistics import Standing, Statistics
 from kwsembed.report.intervals import Interval
 from kwsembed.report.tables import Cell, Table, table
 from kwsembed.report.wording import UNKNOWN, decimal, percent, seconds, short, signed
@@ -16,63 +16,79 @@ _TONES = {"better": "good", "worse": "bad", "undecided": ""}
 
 
 def standings(statistics: Statistics, ratio: float) -> Table:
-    """Contenders at one imbalance, the fewest errors first, with their difference from class weights."""
+    """Contenders at one imbalance, the fewest errors first."""
     here = statistics.at(ratio)
     missed = any(standing.missed for standing in here)
-    columns = ["method", "macro AP", "95 %", "balanced error", "95 %", "AP gained", "95 %"]
-    columns += ["fewer errors", "95 %", "p (Holm)", "verdict", "cells"]
-    if missed:
-        columns += ["missed", "95 %", "false alarms per h"]
-    rows = [_row(s, statistics.against_yardstick.get((s.contender, ratio)), missed=missed) for s in here]
-    groups = [("", 1), ("test clips", 4), ("against class weights", 6), ("", 1)]
+    columns = ["method", "macro AP", "95 %", "balanced error", "95 %", "cells"]
+    groups = [("", 1), ("test clips", 4), ("", 1)]
     note = (
-        "Means over folds and seeds. Macro AP: mean of the average precision of the event classes, high is "
-        "good. Balanced error: mean over all labels of the share of clips given to another, low is good. "
-        "Differences are taken over the cells that both methods have; p is of the errors, by Holm for all "
-        "comparisons of the study. A verdict is given where the 95 % interval of the errors leaves out zero."
+        "Means over folds and seeds, which are the cells. Macro AP: mean of the average precision of the "
+        "event classes, high is good. Balanced error: mean over all labels of the share of clips given to "
+        "another, low is good."
     )
     if missed:
-        groups.append(("streams, at the target", 3))
+        columns += ["missed", "95 %", "events", "false alarms per h"]
+        groups.append(("streams, at the target", 4))
         note += (
-            " Missed: share of the events in streams, at thresholds set on validation for the target of false "
-            "alarms; its interval takes events for independent and knows nothing of seeds."
+            " Missed: share of the events in streams at the thresholds that validation set for the target of "
+            "false alarms; its interval takes events for independent and knows nothing of seeds."
         )
-    return table(columns, rows, groups=groups, note=note)
+    return table(columns, [_row(standing, missed=missed) for standing in here], groups=groups, note=note)
 
 
-def _row(standing: Standing, found: Difference | None, *, missed: bool) -> list[Cell | str]:
-    yardstick = standing.contender == YARDSTICK
-    tone = "strong" if yardstick else ""
-    row: list[Cell | str] = [Cell(standing.contender, tone=tone)]
-    row += [_estimate(standing.precision, tone), _bounds(standing.precision)]
-    row += [_estimate(standing.error, tone), _bounds(standing.error)]
-    if found is None or found.fewer_errors is None:
-        row += [UNKNOWN] * 5 + ["yardstick" if yardstick else "not compared"]
-    else:
-        gain, errors = found.precision_gain, found.fewer_errors
-        row += [signed(gain.estimate if gain else None), _bounds(gain, signs=True)]
-        tone = _TONES[found.verdict]
-        row += [Cell(_signed_percent(errors.estimate), tone=tone)]
-        row += [f"{_signed_percent(errors.low)} to {_signed_percent(errors.high)}"]
-        row += [_chance(found.adjusted_chance), Cell(found.verdict, tone=tone)]
+def _row(standing: Standing, *, missed: bool) -> list[Cell | str]:
+    tone = "strong" if standing.contender == YARDSTICK else ""
     total = standing.cells + len(standing.failures)
-    row.append(f"{standing.cells}" if not standing.failures else f"{standing.cells} of {total}")
-    if missed:
-        of = standing.missed
-        row += (
-            [UNKNOWN] * 3
-            if of is None
-            else [
-                percent(of.rate.estimate),
-                f"{percent(of.rate.low)} to {percent(of.rate.high)}",
-                short(of.false_alarms_per_hour),
-            ]
-        )
-    return row
+    row: list[Cell | str] = [
+        Cell(standing.contender, tone=tone),
+        Cell(_estimate(standing.precision), tone=tone),
+        _bounds(standing.precision),
+        Cell(_estimate(standing.error), tone=tone),
+        _bounds(standing.error),
+        f"{standing.cells}" if not standing.failures else f"{standing.cells} of {total}",
+    ]
+    if not missed:
+        return row
+    of = standing.missed
+    if of is None:
+        return [*row, *[UNKNOWN] * 4]
+    bounds = f"{percent(of.rate.low)} to {percent(of.rate.high)}"
+    return [*row, percent(of.rate.estimate), bounds, f"{of.events}", short(of.false_alarms_per_hour)]
 
 
-def _estimate(interval: Interval | None, tone: str = "") -> Cell:
-    return Cell(decimal(interval.estimate if interval else None), tone=tone)
+def differences(statistics: Statistics, ratio: float) -> Table | None:
+    """Every contender against class weights at one imbalance, the best first."""
+    found = [
+        (d, d.fewer_errors)
+        for (_, r), d in statistics.against_yardstick.items()
+        if r == ratio and d.fewer_errors is not None
+    ]
+    if not found:
+        return None
+    rows: list[list[Cell | str]] = [
+        [
+            d.first,
+            Cell(_signed_percent(errors.estimate), tone=_TONES[d.verdict]),
+            f"{_signed_percent(errors.low)} to {_signed_percent(errors.high)}",
+            signed(d.precision_gain.estimate if d.precision_gain else None),
+            _bounds(d.precision_gain, signs=True),
+            Cell(d.verdict, tone=_TONES[d.verdict]),
+            _chance(d.adjusted_chance),
+            str(d.cells),
+        ]
+        for d, errors in sorted(found, key=lambda row: -row[1].estimate)
+    ]
+    columns = ["method", "fewer errors", "95 %", "AP gained", "95 %", "verdict", "p (Holm)", "cells"]
+    note = (
+        "Against class weights, over the cells that both methods have and under the same draws of "
+        "recordings. Fewer errors: of balanced error, relative. A verdict is given where their interval "
+        "leaves out zero; p is theirs too, adjusted by Holm for all comparisons of the study."
+    )
+    return table(columns, rows, note=note)
+
+
+def _estimate(interval: Interval | None) -> str:
+    return decimal(interval.estimate if interval else None)
 
 
 def _bounds(interval: Interval | None, *, signs: bool = False) -> str:
@@ -160,8 +176,8 @@ def contenders(statistics: Statistics) -> Table:
     columns = ["method", "imbalance", "pretraining", "remedy", "learning rate factor", "cells", "failed"]
     columns += ["balanced error without bias", "processor time of a cell"]
     note = (
-        "The bias of the labels is fitted on validation for every method alike; the error without it shows what "
-        "a method does to the balance of the labels by itself."
+        "The bias of the labels is fitted on validation for every method alike; the error without it shows "
+        "what a method does to the balance of the labels by itself."
     )
     return table(columns, rows, note=note)
 

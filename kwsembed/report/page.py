@@ -49,7 +49,8 @@ def render(run: RunRecord) -> str:
         for number, label in enumerate(run.event_labels)
     }
     return (
-        page_environment("kwsembed.report").get_template("template.html")
+        page_environment("kwsembed.report")
+        .get_template("template.html")
         .render(
             run=run,
             data=run.metrics.get("data", {}),

@@ -1,0 +1,157 @@
+"""`kwsembed compare` from sounds to a page: killed, resumed, extended, and asked for what it cannot do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from kwsembed import compare
+from kwsembed.audio import wav
+from kwsembed.cli.main import main
+from kwsembed.comparison.clips import read_judged_clips
+from kwsembed.comparison.study import StudyFolder
+from kwsembed.demo.sounds import background, whistle
+from kwsembed.errors import ConfigError
+
+CONFIG = "width = 0.25\n[schedule]\nbatch_size = 4\nepoch_steps = 2\n"
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three folds, each with two whistles and four backgrounds."""
+    root = tmp_path_factory.mktemp("sounds")
+    random = np.random.default_rng(7)
+    rows = ["path,label,group,fold"]
+    for fold in (1, 2, 3):
+        for label, make, count in (("whistle", whistle, 2), ("noise", None, 4)):
+            for number in range(count):
+                waveform = make(random, 16000) if make else background(random, 16000, duration_s=1.5)
+                name = f"{label}{fold}{number}.wav"
+                wav.write(root / name, waveform, 16000)
+                rows.append(f"{name},{label},{label}{fold}{number},{fold}")
+    (root / "data.csv").write_text("\n".join(rows) + "\n")
+    (root / "config.toml").write_text(CONFIG)
+    return root / "data.csv"
+
+
+def command_of(sounds: Path, out: Path, *more: str) -> list[str]:
+    return [
+        "compare", str(sounds), "--out", str(out), "--cache", str(sounds.parent / "cache"),
+        "--config", str(sounds.parent / "config.toml"), "--steps", "4", "--clips-only",
+        "--methods", "class_weight", "none", *more,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--folds", "1", "9"], "9"),
+        (["--methods", "class_weight", "magic"], "unknown method to compare"),
+        (["--methods", "none", "focal"], "class weights are what all others are compared with"),
+        (["--steps", "0"], "Expected a multiple of 2 steps"),
+        (["--steps", "3"], "Expected a multiple of 2 steps"),
+        (["--methods", "class_weight", "clustering", "--steps", "2"], "4 or more"),
+        (["--seeds", "0"], "--seeds is out of range"),
+        (["--trials", "0"], "trials is out of range"),
+        (["--processes", "0"], "processes is out of range"),
+        (["--config", "nowhere.toml"], "nowhere.toml"),
+    ],
+)
+def test_mistakes_are_one_line_exit_2_and_leave_nothing_behind(sounds, tmp_path, capsys, more, said):
+    assert main(command_of(sounds, tmp_path / "STUDY", *more)) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert error[-1].startswith("kwsembed compare: ")
+    assert said in error[-1]
+    assert not (tmp_path / "STUDY").exists()
+
+
+@pytest.mark.parametrize("ratio", ["0", "-3", "nan", "inf", "many"])
+def test_ratios_are_numbers_above_0(sounds, tmp_path, capsys, ratio):
+    with pytest.raises(SystemExit) as exit_:
+        main(command_of(sounds, tmp_path / "STUDY", "--ratios", ratio))
+    assert exit_.value.code == 2
+    assert "--ratios" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ratios", [[-1.0], [float("nan")], [float("inf")], []])
+def test_the_call_checks_ratios_too(sounds, tmp_path, ratios):
+    with pytest.raises(ConfigError, match="ratio"):
+        compare(sounds, tmp_path / "STUDY", ratios=ratios, cache_dir=sounds.parent / "cache")
+
+
+def test_a_folder_of_something_else_is_left_alone(sounds, tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("months of work")
+    assert main(command_of(sounds, tmp_path)) == 2
+    assert "holds no study" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_of_another_study_is_refused(sounds, tmp_path, capsys):
+    assert main(command_of(sounds, tmp_path / "STUDY", "--report-only")) == 0
+    assert main(command_of(sounds, tmp_path / "STUDY", "--report-only", "--steps", "8")) == 2
+    assert "another steps" in capsys.readouterr().err
+
+
+def test_a_report_of_nothing_trains_nothing_and_lists_the_clips_of_every_fold(sounds, tmp_path, capsys):
+    assert main(command_of(sounds, tmp_path / "STUDY", "--report-only")) == 0
+    assert "No training is finished yet" in capsys.readouterr().err
+    folder = StudyFolder(tmp_path / "STUDY")
+    assert folder.page.exists()
+    judged = read_judged_clips(folder.clips)
+    assert sorted(fold for fold, split in judged if split == "test") == [1, 2, 3]
+    assert all(len(judged[fold, "test"].names) == 6 for fold in (1, 2, 3))
+    [sitting] = folder.description()["sittings"]
+    assert sitting["command"].startswith("kwsembed ")
+    assert "tensorflow" in sitting["versions"]
+
+
+def test_data_without_folds_are_split_anew_for_each_number(sounds, tmp_path):
+    lines = [line.rpartition(",")[0] for line in sounds.read_text().splitlines()]
+    data = sounds.parent / "unfolded.csv"
+    data.write_text("\n".join(lines) + "\n")
+    command = command_of(data, tmp_path / "STUDY", "--report-only", "--folds", "1", "2")
+    assert main(command) == 0
+    judged = read_judged_clips(StudyFolder(tmp_path / "STUDY").clips)
+    assert judged[1, "test"] != judged[2, "test"]
+
+
+@pytest.mark.slow
+def test_a_killed_study_goes_on_cell_by_cell_and_may_then_grow(sounds, tmp_path):
+    out = tmp_path / "STUDY"
+    cells = out / "cells"
+    command = [sys.executable, "-m", "kwsembed"]
+    command += command_of(sounds, out, "--folds", "3", "--ratios", "4", "whole", "--processes", "1")
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not list(cells.glob("[!.]*.json")):
+        assert process.poll() is None, "it ended before a cell was done"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(0.5)
+    finished = {path: path.stat().st_mtime_ns for path in cells.glob("[!.]*.json")}
+    assert len(finished) < 4
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    assert all(path.stat().st_mtime_ns == changed for path, changed in finished.items())
+    folder = StudyFolder(out)
+    records = folder.records()
+    assert len(records) == 4
+    assert not any("failure" in record for record in records)
+    of_ratio = {record["ratio"]: record["counts"] for record in records}
+    assert of_ratio[4.0]["train"]["whistle"]["clips"] == 1
+    assert of_ratio[0.0]["train"]["whistle"]["clips"] == 2
+    assert of_ratio[4.0]["test"] == of_ratio[0.0]["test"], "test stays whole"
+    assert not list((out / "unfinished").iterdir())
+    text = folder.page.read_text(encoding="utf-8")
+    assert "At 4:1" in text
+    assert "class weights" in text

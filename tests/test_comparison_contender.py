@@ -1,0 +1,127 @@
+"""Contenders: how names are read, that budgets are equal, and what tuning tries."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from kwsembed.comparison.contender import DEFAULT_CONTENDERS, YARDSTICK, parse_contender, tuning_trials
+from kwsembed.config import TrainConfig
+from kwsembed.errors import ConfigError
+from kwsembed.methods import PRETRAININGS, REBALANCINGS, parse_method
+
+
+@pytest.mark.parametrize(
+    ("name", "pretrain", "rebalance", "frozen"),
+    [
+        ("none", None, "none", False),
+        ("focal:gamma=1.5", None, "focal:gamma=1.5", False),
+        ("clustering", "clustering", "class_weight", False),
+        ("clustering/frozen", "clustering", "class_weight", True),
+        ("siamese:margin=0.8+logit_adjusted", "siamese:margin=0.8", "logit_adjusted", False),
+        ("siamese/frozen+none", "siamese", "none", True),
+    ],
+)
+def test_a_name_says_what_is_trained(name, pretrain, rebalance, frozen):
+    found = parse_contender(name)
+    assert (found.name, found.pretrain, found.rebalance, found.frozen) == (name, pretrain, rebalance, frozen)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "magic",
+        "",
+        "none/frozen",
+        "none+focal",
+        "clustering+magic",
+        "focal:alpha=1",
+        "siamese:margin=99",
+        "/frozen",
+    ],
+)
+def test_other_names_are_refused(name):
+    with pytest.raises(ConfigError):
+        parse_contender(name)
+
+
+def test_the_default_ones_hold_the_yardstick_and_are_all_known():
+    assert YARDSTICK in DEFAULT_CONTENDERS
+    assert [parse_contender(name).name for name in DEFAULT_CONTENDERS] == list(DEFAULT_CONTENDERS)
+
+
+def stages_of(contender):
+    return {
+        "from_scratch": ("scratch_epochs",),
+        "frozen": ("pretrain_epochs", "head_epochs"),
+        "end_to_end": ("pretrain_epochs", "finetune_epochs"),
+    }[contender.variant]
+
+
+@pytest.mark.parametrize("name", DEFAULT_CONTENDERS)
+@pytest.mark.parametrize("steps", [200, 300, 1000, 1600])
+def test_every_contender_gets_the_same_budget(name, steps):
+    contender = parse_contender(name)
+    schedule = contender.config(TrainConfig(), steps=steps, seed=3).schedule
+    assert sum(getattr(schedule, stage) for stage in stages_of(contender)) * schedule.epoch_steps == steps
+
+
+def test_a_frozen_network_gives_most_of_its_budget_to_pretraining():
+    frozen = parse_contender("clustering/frozen").config(TrainConfig(), steps=2000, seed=0).schedule
+    end_to_end = parse_contender("clustering").config(TrainConfig(), steps=2000, seed=0).schedule
+    assert (frozen.pretrain_epochs, frozen.head_epochs) == (17, 3)
+    assert (end_to_end.pretrain_epochs, end_to_end.finetune_epochs) == (10, 10)
+
+
+def test_learning_rates_take_the_factor_and_all_else_is_the_study_s():
+    base = TrainConfig(width=0.5)
+    [_, trial] = tuning_trials(parse_contender("none"), 2, seed=1)
+    config = trial.config(base, steps=200, seed=9)
+    assert config.seed == 9
+    assert config.width == 0.5
+    for name in ("pretrain_learning_rate", "head_learning_rate", "finetune_learning_rate"):
+        factor = getattr(config.schedule, name) / getattr(base.schedule, name)
+        assert factor == pytest.approx(trial.learning_rate_factor)
+    assert config.schedule.weight_decay == base.schedule.weight_decay
+
+
+def test_every_contender_is_tried_as_named_first_and_then_with_the_same_learning_rates():
+    trials = {name: tuning_trials(parse_contender(name), 4, seed=5) for name in DEFAULT_CONTENDERS}
+    assert all(found[0] == parse_contender(name) for name, found in trials.items())
+    factors = {tuple(trial.learning_rate_factor for trial in found) for found in trials.values()}
+    assert len(factors) == 1
+    [[first, *others]] = factors
+    assert first == 1.0
+    assert all(1 / 3 <= factor <= 3 for factor in others)
+    assert len(set(others)) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["focal", "ldam_drw", "effective_number", "clustering+focal", "siamese/frozen"]
+)
+def test_options_are_drawn_near_their_value_and_within_their_range(name):
+    contender = parse_contender(name)
+    for trial in tuning_trials(contender, 20, seed=2)[1:]:
+        assert (trial.name, trial.frozen) == (name, contender.frozen)
+        for text, before, known in (
+            (trial.pretrain, contender.pretrain, PRETRAININGS),
+            (trial.rebalance, contender.rebalance, REBALANCINGS),
+        ):
+            if text is None:
+                continue
+            method, drawn = parse_method(text, known, kind="method")
+            _, was = parse_method(before, known, kind="method")
+            for option, value in drawn.items():
+                about = method.options[option]
+                assert about.least <= value <= about.most
+                close = 1 - was[option] if 0.9 <= was[option] < 1 else was[option]
+                now = 1 - value if 0.9 <= was[option] < 1 else value
+                at_bound = value in (about.least, about.most)
+                assert at_bound or abs(math.log(now / close)) <= math.log(3) + 1e-2
+
+
+def test_draws_come_again_with_their_seed():
+    contender = parse_contender("focal")
+    assert tuning_trials(contender, 3, seed=1) == tuning_trials(contender, 3, seed=1)
+    assert tuning_trials(contender, 3, seed=1) != tuning_trials(contender, 3, seed=2)

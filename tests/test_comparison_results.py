@@ -1,0 +1,125 @@
+"""What a study writes from its cells, however few: the table and the page."""
+
+from __future__ import annotations
+
+import csv
+import re
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="the package of the clip store imports it")
+
+from test_report_page import Page
+from toy_study import plan_of, write_toy_study
+
+from kwsembed.comparison.results import COLUMNS, write_results
+
+SECTIONS = ("findings", "imbalance-1", "imbalance-2", "embeddings", "study")
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    """A tenth of the draws, which are as good for what is tested here."""
+    from kwsembed.comparison import bootstrap, statistics
+
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 200)
+    original = statistics.statistics_of
+    monkeypatch.setattr(
+        "kwsembed.comparison.page.statistics_of", lambda folder: original(folder, resamples=200)
+    )
+
+
+def written(folder):
+    said = []
+    path = write_results(folder, say=said.append)
+    assert path == folder.page
+    return Page(path.read_text(encoding="utf-8")), said
+
+
+def test_the_table_has_one_row_a_number_and_the_numbers_are_the_records(tmp_path):
+    folder = write_toy_study(tmp_path, plan_of(), streams=True)
+    written(folder)
+    with folder.results.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    for record in folder.records():
+        of_cell = {
+            (row["split"], row["label"], row["metric"]): float(row["value"])
+            for row in rows
+            if (row["contender"], int(row["fold"])) == (record["contender"]["name"], record["fold"])
+        }
+        for split in ("validation", "test"):
+            expected = record[split]["balanced_error"]
+            assert of_cell[split, "", "balanced_error"] == pytest.approx(expected, rel=1e-5)
+        dog = record["test"]["per_class"]["dog"]["average_precision"]
+        assert of_cell["test", "dog", "average_precision"] == pytest.approx(dog, rel=1e-5)
+        assert of_cell["test", "siren", "miss_rate"] == 0.25
+        assert of_cell["train", "", "failed"] == 0
+        assert ("validation", "noise", "within") not in of_cell, "undefined numbers have no row"
+    keys = [(*row.values(),)[:-1] for row in rows]
+    assert len(keys) == len(set(keys))
+
+
+def test_the_page_shows_every_part_of_a_study(tmp_path):
+    folder = write_toy_study(tmp_path, plan_of(ratios=(0.0, 100.0)), streams=True, failing=("none",))
+    page, said = written(folder)
+    assert set(SECTIONS) <= set(page.values("id"))
+    for text in (
+        "clustering has", "fewer balanced errors than class weights", "95 % interval", "verdict",
+        "kwsembed compare sounds --out STUDY", "the loss is not finite", "1.26.4", "config.schedule.batch_size",
+        "On the data as they are", "At 100:1", "p (Holm)", "clustering against siamese",
+        "false alarms per h",
+    ):  # fmt: skip
+        assert text in page.text, text
+    assert said[0] in page.text
+    drawn = page.values("aria-label")
+    for start in (
+        "Fewer balanced errors by each method at 100:1",
+        "Macro average precision gained by each method on the data as they are",
+        "Average precision of siren by each method at 100:1",
+        "Miss rate against false-alarm rate on clips for all events",
+        "Effective rank of each method's embedding",
+        "Spread within classes against",
+        "Per cent fewer balanced errors than class weights, by imbalance",
+    ):
+        assert any(label.startswith(start) for label in drawn), start
+
+
+def test_the_page_fetches_nothing_and_runs_nothing_and_is_the_same_each_time(tmp_path):
+    folder = write_toy_study(tmp_path, plan_of())
+    page, _ = written(folder)
+    html = folder.page.read_text(encoding="utf-8")
+    assert "default-src 'none'" in html
+    assert not [tag for tag, _ in page.elements if tag in ("script", "iframe", "object", "embed")]
+    targets = [v for name in ("src", "href", "xlink:href", "srcset", "action") for v in page.values(name)]
+    assert targets
+    assert all(target.startswith(("#", "data:")) for target in targets)
+    assert not re.search(r"url\((?!#)|@import|@font-face|https?://(?!www\.w3\.org/)", html)
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'(?:xlink:href="|url\()#([\w-]+)', html)) <= set(ids)
+    written(folder)
+    assert folder.page.read_text(encoding="utf-8") == html
+    assert not re.search(r"\b(None|nan|inf)\b", page.text)
+
+
+def test_a_study_without_a_cell_has_a_page_that_says_so(tmp_path):
+    plan = plan_of(contenders=("class_weight",))
+    page, said = written(write_toy_study(tmp_path, plan, leave_out=("class_weight",)))
+    assert said[0] == "No training is finished yet"
+    assert said[0] in page.text
+
+
+def test_without_the_yardstick_the_page_says_so_instead_of_failing(tmp_path):
+    page, _ = written(write_toy_study(tmp_path, plan_of(), leave_out=("class_weight",)))
+    assert "No training with class weights is finished yet" in page.text
+    assert "Nothing to compare with class weights yet" in page.text
+    assert "8 of 10 trainings are done" in page.text
+
+
+def test_nothing_from_the_data_becomes_markup(tmp_path):
+    folder = write_toy_study(tmp_path, plan_of(contenders=("class_weight", "none"), folds=(1,)))
+    folder.claim(plan_of(), command='kwsembed compare "<script>alert(1)</script>"')
+    page, _ = written(folder)
+    assert "<script" not in folder.page.read_text(encoding="utf-8")
+    assert '"<script>alert(1)</script>"' in page.text

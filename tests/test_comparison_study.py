@@ -1,0 +1,119 @@
+"""A study's cells and folder: names that last, what may be added later, what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="toy studies are judged with the training ring")
+
+from toy_study import plan_of
+
+from kwsembed.comparison.contender import parse_contender, tuning_trials
+from kwsembed.comparison.study import WHOLE, Cell, StudyFolder
+from kwsembed.config import TrainConfig
+from kwsembed.errors import RunError
+
+
+def test_names_of_cells_never_change_since_studies_on_disk_go_by_them():
+    cell = Cell(parse_contender("class_weight"), 100.0, 1, 0)
+    assert cell.name == "class-weight-74cffaa3-r100-f1-s0"
+    assert Cell(parse_contender("logit_adjusted"), 100.0, 1, 0).name == "logit-adjusted-94c26e67-r100-f1-s0"
+    assert dataclasses.replace(cell, ratio=WHOLE, trial=2).name == "class-weight-74cffaa3-rwhole-f1-s0-trial2"
+
+
+def test_different_cells_have_different_names():
+    cells = list(plan_of(ratios=(WHOLE, 30.0, 100.0), seeds=(0, 1)).cells({}))
+    trials = tuning_trials(parse_contender("focal"), 5, seed=0)
+    cells += [Cell(trial, 30.0, 1, 0) for trial in trials]
+    assert len({cell.name for cell in cells}) == len(cells)
+
+
+def test_cells_come_replication_by_replication_so_that_an_unfinished_study_is_balanced():
+    plan = plan_of(contenders=("class_weight", "none"), ratios=(30.0, 100.0), folds=(1, 2), seeds=(0, 1))
+    cells = list(plan.cells({}))
+    assert len(cells) == plan.size == 16
+    assert [(c.seed, c.fold) for c in cells[::4]] == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    assert [(c.ratio, c.contender.name) for c in cells[:4]] == [
+        (30.0, "class_weight"), (30.0, "none"), (100.0, "class_weight"), (100.0, "none"),
+    ]  # fmt: skip
+
+
+def test_tuned_settings_take_the_place_of_the_named_ones():
+    tuned = tuning_trials(parse_contender("none"), 2, seed=1)[1]
+    cells = list(plan_of(contenders=("class_weight", "none"), folds=(1,)).cells({"none": tuned}))
+    assert [cell.contender for cell in cells] == [parse_contender("class_weight"), tuned]
+
+
+def test_tuning_happens_at_the_middle_ratio_on_one_fold_with_a_seed_of_its_own():
+    plan = plan_of(contenders=("class_weight", "none"), ratios=(100.0, 10.0, 30.0), seeds=(0, 1), trials=3)
+    columns = plan.tuning_cells()
+    assert set(columns) == {"class_weight", "none"}
+    for cells in columns.values():
+        assert [cell.trial for cell in cells] == [1, 2, 3]
+        assert {(cell.ratio, cell.fold, cell.seed) for cell in cells} == {(30.0, 1, 1001)}
+    assert plan_of().tuning_cells() == {}
+
+
+def test_a_study_may_grow(tmp_path):
+    folder = StudyFolder(tmp_path / "STUDY")
+    folder.claim(plan_of(contenders=("class_weight",)), command="first", versions={"numpy": "1"})
+    folder.claim(plan_of(folds=(1, 2, 3), seeds=(0, 1)), command="second", versions={"numpy": "1"})
+    folder.claim(plan_of(folds=(1, 2, 3), seeds=(0, 1)), command="second", versions={"numpy": "1"})
+    found = folder.description()
+    assert found["extent"]["folds"] == [1, 2, 3]
+    assert [sitting["command"] for sitting in found["sittings"]] == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"steps": 300}, "steps"),
+        ({"trials": 2}, "trials"),
+        ({"data": "others"}, "data"),
+        ({"background": ("rain",)}, "background"),
+        ({"config": TrainConfig(width=0.5)}, "config"),
+    ],
+)
+def test_other_data_or_settings_are_refused_and_nothing_changes(tmp_path, change, named):
+    folder = StudyFolder(tmp_path)
+    folder.claim(plan_of())
+    before = folder.plan.read_text()
+    with pytest.raises(RunError, match=f"another {named}"):
+        folder.claim(dataclasses.replace(plan_of(), **change))
+    assert folder.plan.read_text() == before
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("months of work")
+    with pytest.raises(RunError, match="holds no study"):
+        StudyFolder(tmp_path).claim(plan_of())
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"settings": {}}'])
+def test_a_damaged_description_is_said_so(tmp_path, content):
+    folder = StudyFolder(tmp_path)
+    folder.plan.write_text(content)
+    with pytest.raises(RunError, match="damaged"):
+        folder.claim(plan_of())
+
+
+def test_a_folder_of_an_earlier_version_knows_no_sittings_and_goes_on(tmp_path):
+    folder = StudyFolder(tmp_path)
+    folder.claim(plan_of(), command="new")
+    old = json.loads(folder.plan.read_text())
+    del old["sittings"]
+    folder.plan.write_text(json.dumps(old))
+    folder.claim(plan_of(), command="again")
+    assert [sitting["command"] for sitting in folder.description()["sittings"]] == ["again"]
+
+
+def test_what_a_killed_process_began_to_write_is_no_record(tmp_path):
+    folder = StudyFolder(tmp_path)
+    folder.claim(plan_of())
+    (folder.cells / "a.json").write_text('{"fold": 1}')
+    (folder.cells / ".b.json.12345678.part.json").write_text('{"fo')
+    assert folder.records() == [{"fold": 1, "name": "a"}]
