@@ -66,7 +66,8 @@ def test_the_page_shows_every_part_of_a_study(tmp_path):
     assert set(SECTIONS) <= set(page.values("id"))
     for text in (
         "clustering has", "fewer balanced errors than class weights", "95 % interval", "verdict",
-        "kwsembed compare sounds --out STUDY", "the loss is not finite", "1.26.4", "config.schedule.batch_size",
+        "kwsembed compare sounds --out STUDY", "the loss is not finite", "1.26.4",
+        "config.schedule.batch_size",
         "On the data as they are", "At 100:1", "p (Holm)", "clustering against siamese",
         "false alarms per h",
     ):  # fmt: skip
