@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -16,36 +15,41 @@ import pytest
 import kwsembed
 from kwsembed.comparison import processes
 from kwsembed.comparison.study import StudyFolder, StudyPlan
-from kwsembed.errors import RunError
-
-_folder: StudyFolder | None = None
+from kwsembed.errors import KwsembedError, RunError
 
 # What the processes of these tests do instead of training; they find it by the name of this module.
 
 
-def start(plan, out, cache_dir):
-    global _folder
-    threading.Thread(target=processes._end_with_parent, daemon=True).start()
-    _folder = StudyFolder(out)
+def finishing(plan, out, cache_dir):
+    def finish(cell):
+        path = StudyFolder(out).cells / f"{cell.name}.json"
+        path.write_text(json.dumps({"pid": os.getpid(), "cache": cache_dir}))
+
+    return finish
 
 
-def finish(cell):
-    (_folder.cells / f"{cell.name}.json").write_text(json.dumps({"pid": os.getpid()}))
+def dying(plan, out, cache_dir):
+    finish = finishing(plan, out, cache_dir)
+    return lambda cell: finish(cell) if cell.fold != 2 else os._exit(9)
 
 
-def die(cell):
-    if cell.fold == 2:
-        os._exit(9)
-    finish(cell)
+def failing(plan, out, cache_dir):
+    def fail(cell):
+        raise RunError("the disk is gone", fix="buy another")
+
+    return fail
 
 
-def fail(cell):
-    raise RunError("the disk is gone", fix="buy another")
+def mistaken(plan, out, cache_dir):
+    return lambda cell: 1 / 0
 
 
-def linger(cell):
-    (_folder.root / "pid").write_text(str(os.getpid()))
-    time.sleep(120)
+def lingering(plan, out, cache_dir):
+    def linger(cell):
+        (Path(out) / "pid").write_text(str(os.getpid()))
+        time.sleep(120)
+
+    return linger
 
 
 def study(root, *, folds=(1, 2, 3)):
@@ -55,19 +59,18 @@ def study(root, *, folds=(1, 2, 3)):
     return plan, folder
 
 
-def run(root, job, *, count=1, monkeypatch=None):
-    plan, folder = study(root)
-    monkeypatch.setattr(processes, "_start_worker", start)
-    monkeypatch.setattr(processes, "_run_cell", job)
-    processes.run_cells(plan, folder, list(plan.cells({})), processes=count, cache_dir="", title="testing")
-    return folder
+def run(root, prepare, *, count=1, folds=(1, 2, 3)):
+    plan, folder = study(root, folds=folds)
+    cells = list(plan.cells({}))
+    processes.run_cells(
+        plan, folder, cells, processes=count, cache_dir="CACHE", title="testing", prepare=prepare
+    )
+    return [folder.result(cell) for cell in cells]
 
 
 def main(root):
     """What the tests that kill a study run in a process of its own."""
-    processes._start_worker, processes._run_cell = start, linger
-    plan, folder = study(Path(root))
-    processes.run_cells(plan, folder, list(plan.cells({})), processes=1, cache_dir="", title="testing")
+    run(Path(root), lingering)
 
 
 def begun(root):
@@ -107,26 +110,38 @@ def gone(pid):
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 
 
-def test_only_missing_cells_are_run(tmp_path, monkeypatch):
+def test_only_missing_cells_are_run_and_never_here(tmp_path):
     plan, folder = study(tmp_path)
     first = next(plan.cells({}))
     (folder.cells / f"{first.name}.json").write_text('{"pid": 0}')
-    run(tmp_path, finish, count=2, monkeypatch=monkeypatch)
-    pids = [folder.result(cell)["pid"] for cell in plan.cells({})]
-    assert pids[0] == 0
-    assert os.getpid() not in pids
-    assert all(pids[1:])
+    [kept, *new] = run(tmp_path, finishing, count=2)
+    assert kept == {"pid": 0}
+    assert all(record["cache"] == "CACHE" and record["pid"] != os.getpid() for record in new)
+    assert run(tmp_path, None) == [kept, *new], "where nothing is missing no process is started"
 
 
-def test_a_process_that_dies_is_an_error_that_says_how_to_go_on(tmp_path, monkeypatch):
-    with pytest.raises(RunError, match=r"has died.*1 of 3 cells done.*same command again"):
-        run(tmp_path, die, monkeypatch=monkeypatch)
+def test_processes_are_renewed_every_four_cells_since_memory_grows(tmp_path):
+    records = run(tmp_path, finishing, count=2, folds=tuple(range(1, 12)))
+    pids = [record["pid"] for record in records]
+    assert len(set(pids)) >= 3
+    assert max(pids.count(pid) for pid in pids) <= 4
+
+
+def test_a_process_that_dies_is_an_error_that_names_the_cell_and_says_how_to_go_on(tmp_path):
+    with pytest.raises(RunError, match=r"has died.*f2-s0.*exit code 9.*same command again"):
+        run(tmp_path, dying)
     assert len(list((tmp_path / "cells").iterdir())) == 1
 
 
-def test_an_error_inside_a_process_arrives_as_it_was(tmp_path, monkeypatch):
-    with pytest.raises(RunError, match=r"^the disk is gone. To mend it: buy another.$"):
-        run(tmp_path, fail, monkeypatch=monkeypatch)
+def test_an_error_inside_a_process_arrives_as_it_was(tmp_path):
+    with pytest.raises(RunError, match=r"^the disk is gone. To mend it: buy another"):
+        run(tmp_path, failing)
+
+
+def test_a_fault_inside_a_process_is_shown_and_named(tmp_path, capfd):
+    with pytest.raises(KwsembedError, match=r"fault of ours.*f1-s0.*ZeroDivisionError"):
+        run(tmp_path, mistaken)
+    assert "Traceback" in capfd.readouterr().err
 
 
 @needs_proc

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from typing import Any
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 
 from kwsembed.comparison.study import Cell, StudyFolder, StudyPlan
-from kwsembed.errors import RunError
+from kwsembed.errors import KwsembedError, RunError
 from kwsembed.progress import ProgressLine
+
+# TensorFlow keeps a few hundred megabytes of every network that was traced, until its process ends.
+# (ProcessPoolExecutor's max_tasks_per_child would do it, but hangs: github.com/python/cpython/issues/115634.)
+_CELLS_PER_PROCESS = 4
+
+Job = Callable[[Cell], object]
+Prepare = Callable[[StudyPlan, str, str], Job]
 
 
 def run_cells(
@@ -26,6 +34,7 @@ def run_cells(
     processes: int,
     cache_dir: str,
     title: str,
+    prepare: Prepare | None = None,
 ) -> None:
     """Runs the cells that are missing, in their order, `processes` at a time.
 
@@ -36,55 +45,93 @@ def run_cells(
         processes: How many at a time.
         cache_dir: Of the decoded audio.
         title: What the progress is called.
+        prepare: Called in each process with plan, folder and cache; gives what runs a cell there. What trains
+            and judges it if None.
 
     Raises:
         RunError: A process died.
+        KwsembedError: What a cell raised.
     """
-    missing = [cell for cell in cells if folder.result(cell) is None]
+    missing = deque(cell for cell in cells if folder.result(cell) is None)
     show = ProgressLine(title, unit="cells", every_s=60.0)
     done = len(cells) - len(missing)
     show(done, len(cells))
-    if not missing:
-        return
-    # Fresh processes, since TensorFlow does not survive a fork.
-    pool = ProcessPoolExecutor(
-        min(processes, len(missing)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(plan, str(folder.root), cache_dir),
-    )
-    workers: list[Any] = []
+    workers: list[_Worker] = []
     try:
-        with _interrupts_ignored():  # our processes inherit that: the interrupt is for us, we end them
-            waiting = {pool.submit(_run_cell, cell) for cell in missing}
-            workers = multiprocessing.active_children()
-        for _ in _finished(waiting):
-            done += 1
-            show(done, len(cells))
-    except BrokenProcessPool:
-        raise RunError(
-            "a process that trained a cell has died, perhaps for want of memory",
-            received=f"{done} of {len(cells)} cells done",
-            where=folder.root,
-            fix="give the same command again, with fewer --processes if memory is short; nothing is lost",
-        ) from None
+        while missing or workers:
+            while missing and len(workers) < processes:
+                workers.append(_Worker(prepare or _trainer, plan, str(folder.root), cache_dir))
+                workers[-1].give(missing.popleft())
+            by_connection = {worker.connection: worker for worker in workers}
+            for connection in wait(list(by_connection)):
+                worker = by_connection[connection]  # type: ignore[index]  # only connections were asked for
+                worker.take()
+                done += 1
+                show(done, len(cells))
+                if missing and worker.given < _CELLS_PER_PROCESS:
+                    worker.give(missing.popleft())
+                else:
+                    worker.dismiss()
+                    workers.remove(worker)
     finally:
-        if done < len(cells):
-            for worker in workers:
-                worker.terminate()
-        pool.shutdown(wait=True, cancel_futures=True)
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            worker.process.join()
 
 
-def _finished(waiting: set[Future[None]]) -> Iterator[None]:
-    while waiting:
-        ready, waiting = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
-        for future in ready:
-            future.result()
-            yield
+class _Worker:
+    """A fresh process, since TensorFlow does not survive a fork, that runs one cell after the other."""
+
+    def __init__(self, prepare: Prepare, plan: StudyPlan, out: str, cache_dir: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(
+            target=_work, args=(theirs, prepare, plan, out, cache_dir), daemon=True
+        )
+        self.given = 0
+        self._cell: Cell | None = None
+        with _interrupts_ignored():  # inherited: an interrupt is for the parent, which ends this process
+            self.process.start()
+        theirs.close()
+
+    def give(self, cell: Cell) -> None:
+        """Begins a cell."""
+        self._cell = cell
+        self.given += 1
+        with suppress(BrokenPipeError):  # it died at once, which `take` tells
+            self.connection.send(cell)
+
+    def take(self) -> None:
+        """Waits for the cell's end.
+
+        Raises:
+            RunError: The process died.
+            KwsembedError: What the cell raised.
+        """
+        try:
+            error = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self.process.join(timeout=10)
+            raise RunError(
+                "a process that trained has died, perhaps for want of memory",
+                received=f"exit code {self.process.exitcode}",
+                where=self._cell.name if self._cell else None,
+                fix="give the same command again, with fewer --processes if memory is short; finished cells "
+                "are kept",
+            ) from None
+        if error is not None:
+            raise error
+
+    def dismiss(self) -> None:
+        """Lets the process end."""
+        self.connection.close()
+        self.process.join()
 
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
+    """While it lasts Ctrl-C does nothing; processes that are started meanwhile never hear it."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set it, and only there does an interrupt arrive
         return
@@ -95,13 +142,40 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-_runner: Any = None
-
-
-def _start_worker(plan: StudyPlan, out: str, cache_dir: str) -> None:
-    """Prepares a process for cells: one thread, since several cells run side by side."""
-    global _runner
+def _work(connection: Connection, prepare: Prepare, plan: StudyPlan, out: str, cache_dir: str) -> None:
+    """What a process does: takes cells and answers with None, or with the error of the cell."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    job = prepare(plan, out, cache_dir)
+    while True:
+        try:
+            cell = connection.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        answer: KwsembedError | None = None
+        try:
+            job(cell)
+        except KwsembedError as error:
+            answer = error
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            answer = KwsembedError(
+                "a cell failed by a fault of ours, shown above",
+                received=f"{type(error).__name__}: {error}",
+                where=cell.name,
+            )
+        connection.send(answer)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent is killed, lest it go on with cells that the next sitting begins."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _trainer(plan: StudyPlan, out: str, cache_dir: str) -> Job:
+    """Prepares training: on one thread, since several cells run side by side."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
@@ -109,16 +183,4 @@ def _start_worker(plan: StudyPlan, out: str, cache_dir: str) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    _runner = CellRunner(plan, StudyFolder(out), cache_dir=cache_dir)
-
-
-def _end_with_parent() -> None:
-    """Ends this process when its parent is killed, lest it go on with cells that the next sitting begins."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def _run_cell(cell: Cell) -> None:
-    _runner.run(cell)
+    return CellRunner(plan, StudyFolder(out), cache_dir=cache_dir).run
