@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="the package of the clip store imports it")
 
 from kwsembed.comparison.clips import JudgedClips, judged_clips, read_judged_clips, record_judged_clips
-from kwsembed.errors import ConfigError, RunError
+from kwsembed.errors import ConfigError, DataError, RunError
 from kwsembed.manifest import read_manifest
 
 CLIPS = JudgedClips(("a, b.wav", "c.wav"), ("dog", "noise"), ("x", "y"))
@@ -46,6 +46,12 @@ def test_every_fold_is_tested_in_turn_in_the_manifest_s_order_without_unusable_f
 def test_a_fold_that_does_not_exist_is_refused(folds):
     with pytest.raises(ConfigError, match="9"):
         judged_clips(folds, Store(folds), (1, 9))
+
+
+def test_a_fold_of_which_no_test_clip_can_be_used_is_refused(folds):
+    broken = [clip.name for clip in folds.clips if clip.fold == 2]
+    with pytest.raises(DataError, match="fold 2 has no usable test clip"):
+        judged_clips(folds, Store(folds, without=broken), (1, 2))
 
 
 def test_splits_that_the_manifest_names_allow_one_fold_only(tmp_path):

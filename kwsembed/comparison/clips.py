@@ -12,7 +12,7 @@ import numpy as np
 
 from kwsembed import atomic
 from kwsembed.data.cache import ClipStore
-from kwsembed.errors import ConfigError, RunError
+from kwsembed.errors import ConfigError, DataError, RunError
 from kwsembed.manifest import Manifest, assign_splits
 
 COLUMNS = ("fold", "split", "path", "label", "group")
@@ -59,6 +59,7 @@ def judged_clips(
 
     Raises:
         ConfigError: A fold that does not exist, or several where the manifest itself names the splits.
+        DataError: A fold without clips to validate or test on.
     """
     if len(folds) > 1 and manifest.clips[0].split is not None:
         raise ConfigError(
@@ -72,6 +73,12 @@ def judged_clips(
         split_of = {clip.name: clip.split for clip in split_for(manifest, fold).clips}
         for split in SPLITS:
             clips = [clip for clip in store.clips if split_of[clip.name] == split]
+            if not clips:
+                raise DataError(
+                    f"fold {fold} has no usable {split} clip, so nothing can be compared there",
+                    where=manifest.source,
+                    fix="leave the fold out, or add clips to it",
+                )
             found[fold, split] = JudgedClips(
                 tuple(clip.name for clip in clips),
                 tuple(clip.label for clip in clips),
