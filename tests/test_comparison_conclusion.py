@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="the package of the clip store imports it")
 
 from kwsembed.comparison.conclusion import at, fewer, findings, headline
-from kwsembed.comparison.statistics import Difference, Standing, Statistics
+from kwsembed.comparison.standing import Difference, Standing, Statistics
 from kwsembed.comparison.study import WHOLE
 from kwsembed.report.intervals import Interval
 

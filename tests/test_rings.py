@@ -34,7 +34,6 @@ TENSORFLOW_RING = (
     "evaluation",
     "tflite",
     "report",
-    "comparison",
     "demo",
 )
 STANDARD = set(sys.stdlib_module_names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kwsembed.comparison.contender import YARDSTICK
-from kwsembed.comparison.statistics import Difference, Standing, Statistics
+from kwsembed.comparison.standing import Difference, Standing, Statistics
 from kwsembed.comparison.study import WHOLE
 from kwsembed.report.intervals import Interval
 from kwsembed.report.wording import Finding, counted, decimal, listed, signed

@@ -9,7 +9,8 @@ from typing import Any
 from kwsembed import atomic
 from kwsembed.comparison import conclusion, plots, tables
 from kwsembed.comparison.detection_tradeoff import tradeoffs
-from kwsembed.comparison.statistics import Statistics, statistics_of
+from kwsembed.comparison.standing import Statistics
+from kwsembed.comparison.statistics import statistics_of
 from kwsembed.comparison.study import StudyFolder
 from kwsembed.report.page import page_environment
 

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from kwsembed.comparison.conclusion import at, imbalance
 from kwsembed.comparison.contender import YARDSTICK
 from kwsembed.comparison.detection_tradeoff import Tradeoff
-from kwsembed.comparison.statistics import Difference, Statistics
+from kwsembed.comparison.standing import Difference, Statistics
 from kwsembed.report import svg
 from kwsembed.report.intervals import Interval
 from kwsembed.report.plots import Panel

@@ -7,7 +7,7 @@ from typing import Any
 
 from kwsembed.comparison.conclusion import SURE, at, collapsed
 from kwsembed.comparison.contender import YARDSTICK
-from kwsembed.comparison.statistics import Standing, Statistics
+from kwsembed.comparison.standing import Standing, Statistics
 from kwsembed.report.intervals import Interval
 from kwsembed.report.tables import Cell, Table, table
 from kwsembed.report.wording import UNKNOWN, decimal, percent, seconds, short, signed
