@@ -127,15 +127,18 @@ def test_pairs_are_judged_by_the_same_rule():
     open_pair = Difference("clustering", "siamese", 100.0, 5, None, Interval(0.1, -0.1, 0.3))
     sure = Difference("clustering", "clustering/frozen", 100.0, 5, None, Interval(-0.2, -0.3, -0.1))
     text = words(study_of(against("siamese", (0.1, -0.1, 0.2)), pairs=(open_pair, sure)))
-    assert "`clustering` against `siamese` at 100:1: undecided, 10 % fewer balanced errors" in text
-    assert "`clustering` against `clustering/frozen` at 100:1: `clustering` is worse, 20 % more" in text
+    assert "`clustering` against `siamese`: at 100:1 undecided, 10 % fewer balanced errors" in text
+    assert "`clustering` against `clustering/frozen`: at 100:1 worse, 20 % more" in text
 
 
 def test_failures_and_collapses_are_told():
     found = study_of(against("none", (0.1, -0.1, 0.2)), failures=("the loss is not finite",), rank=1.5)
     text = words(found)
-    assert "`none` at 100:1: 1 of 11 trainings gave nothing to judge" in text
-    assert "effective rank 1.5; telling 5 labels apart takes 4" in text
+    assert "gave nothing to judge: `none` at 100:1 1 of 11, `class_weight` at 100:1 1 of 11." in text
+    assert (
+        "few of the 4 directions that telling 5 labels apart takes, by effective rank: `none` at 100:1 1.5,"
+        in text
+    )
     assert "effective rank" not in words(study_of(against("none", (0.1, -0.1, 0.2)), rank=2.0))
 
 

@@ -95,11 +95,11 @@ def findings(statistics: Statistics | None, *, planned: int = 0) -> list[Finding
     if statistics is None:
         return [Finding("caution", "Figures appear as trainings finish: the page is written anew then.")]
     return [
-        *[found for ratio in statistics.ratios for found in _against_yardstick(statistics, ratio)],
+        *[f for ratio in reversed(statistics.ratios) for f in _against_yardstick(statistics, ratio)],
         *_many(statistics),
         *_threshold_ratio(statistics),
         *_precision_disagrees(statistics),
-        *[_pair(pair) for pair in statistics.pairs if pair.cells],
+        *_pairs(statistics),
         *_failures(statistics),
         *_collapses(statistics),
         *_extent(statistics, planned),
@@ -182,29 +182,26 @@ def _bounds(interval: Interval) -> str:
     return f"{signed(interval.low)} to {signed(interval.high)}"
 
 
-def _pair(pair: Difference) -> Finding:
-    if pair.fewer_errors is None:
-        return Finding("plain", f"`{pair.first}` against `{pair.second}` {at(pair.ratio)}: not measurable.")
-    verdict = "undecided" if pair.verdict == "undecided" else f"`{pair.first}` is {pair.verdict}"
-    text = (
-        f"`{pair.first}` against `{pair.second}` {at(pair.ratio)}: {verdict}, {fewer(pair.fewer_errors)}, "
-        f"{counted(pair.cells, 'cell')}."
-    )
-    return Finding("plain", text)
+def _pairs(statistics: Statistics) -> list[Finding]:
+    """Every pair in one sentence, imbalance by imbalance, the strongest first."""
+    parts: dict[tuple[str, str], list[str]] = {}
+    for pair in sorted(statistics.pairs, key=lambda pair: -pair.ratio):
+        if pair.fewer_errors is not None:
+            verdict = f"{at(pair.ratio)} {pair.verdict}, {fewer(pair.fewer_errors, cells=pair.cells)}"
+            parts.setdefault((pair.first, pair.second), []).append(verdict)
+    return [
+        Finding("plain", f"`{first}` against `{second}`: {'; '.join(verdicts)}.")
+        for (first, second), verdicts in parts.items()
+    ]
 
 
 def _failures(statistics: Statistics) -> list[Finding]:
-    found = []
-    for standing in statistics.standings.values():
-        if standing.failures:
-            total = standing.cells + len(standing.failures)
-            text = (
-                f"`{standing.contender}` {at(standing.ratio)}: {len(standing.failures)} of "
-                f"{counted(total, 'training')} gave nothing to judge, and its figures leave them out, which "
-                "flatters it."
-            )
-            found.append(Finding("bad", text))
-    return found
+    failed = [standing for standing in statistics.standings.values() if standing.failures]
+    if not failed:
+        return []
+    each = [f"`{s.contender}` {at(s.ratio)} {len(s.failures)} of {s.cells + len(s.failures)}" for s in failed]
+    text = f"Trainings that gave nothing to judge: {', '.join(each)}. Figures leave them out, which flatters."
+    return [Finding("bad", text)]
 
 
 def collapsed(standing: Standing, *, label_count: int) -> bool:
@@ -214,17 +211,13 @@ def collapsed(standing: Standing, *, label_count: int) -> bool:
 
 
 def _collapses(statistics: Statistics) -> list[Finding]:
-    needed = len(statistics.labels) - 1
-    return [
-        Finding(
-            "caution",
-            f"`{standing.contender}` {at(standing.ratio)}: the embedding uses few directions (effective rank "
-            f"{decimal(standing.effective_rank, 1)}; telling {len(statistics.labels)} labels apart takes "
-            f"{needed}).",
-        )
-        for standing in statistics.standings.values()
-        if collapsed(standing, label_count=len(statistics.labels))
-    ]
+    labels = len(statistics.labels)
+    found = [s for s in statistics.standings.values() if collapsed(s, label_count=labels)]
+    if not found:
+        return []
+    each = [f"`{s.contender}` {at(s.ratio)} {decimal(s.effective_rank, 1)}" for s in found]
+    text = f"Embeddings that use few of the {labels - 1} directions that telling {labels} labels apart takes"
+    return [Finding("caution", f"{text}, by effective rank: {', '.join(each)}.")]
 
 
 def _extent(statistics: Statistics, planned: int) -> list[Finding]:
