@@ -48,10 +48,16 @@ class GraphEditor:
         """Shape of a tensor."""
         return tuple(int(n) for n in self.graph.tensors[tensor].shape)
 
+    def is_constant(self, tensor: int) -> bool:
+        """Whether a tensor is stored in the model."""
+        data = self.model.buffers[self.graph.tensors[tensor].buffer].data
+        return data is not None and len(data) > 0
+
     def constant(self, tensor: int) -> np.ndarray | None:
         """Content of an int32 constant, or None if the tensor is computed."""
-        data = self.model.buffers[self.graph.tensors[tensor].buffer].data
-        return None if data is None or len(data) == 0 else np.asarray(data, np.uint8).view("<i4")
+        if not self.is_constant(tensor):
+            return None
+        return np.asarray(self.model.buffers[self.graph.tensors[tensor].buffer].data, np.uint8).view("<i4")
 
     def add_tensor_like(self, tensor: int, shape: Sequence[int], *, name: str = "") -> int:
         """Adds a computed tensor of the type and quantisation of another; returns its index."""
@@ -122,10 +128,9 @@ def cut(model: Any, *, start: int, stop: int) -> Any:
             kept.append(operator)
             needed |= {at for at in operator.inputs if at >= 0}
     made = {at for operator in kept for at in operator.outputs} | {start}
+    editor = GraphEditor(piece)
     open_ends = [
-        text(graph.tensors[at].name) or at
-        for at in needed - made
-        if not _is_constant(piece, graph.tensors[at])
+        text(graph.tensors[at].name) or at for at in sorted(needed - made) if not editor.is_constant(at)
     ]
     if open_ends or stop not in made:
         raise KwsembedError("The model cannot be cut there", received=f"also needed: {open_ends}")
@@ -141,11 +146,6 @@ def cut(model: Any, *, start: int, stop: int) -> Any:
     piece.signatureDefs = None
     _drop_unused_buffers(piece)
     return piece
-
-
-def _is_constant(model: Any, tensor: Any) -> bool:
-    data = model.buffers[tensor.buffer].data
-    return data is not None and len(data) > 0
 
 
 def _drop_unused_buffers(model: Any) -> None:
