@@ -2,8 +2,8 @@
 
     python -m benchmarks.streaming RUN STREAM [--split test]
 
-RUN is a run directory, STREAM what `python -m export.streaming RUN --out STREAM` made. Prints how far scores of
-the same windows lie apart, which events each detector finds at its own thresholds, and what each costs.
+RUN is a run directory, STREAM what `python -m export.streaming RUN --out STREAM` made. Prints how far scores
+of the same windows lie apart, which events each detector finds at its own thresholds, and what each costs.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def main() -> None:
         post=windowed.post,
     )
     by_stream = judge_streams(streamed, audio, runtime=arguments.runtime)
-    print("\nlabel: events; missed, false alarms: windowed | streamed, own thresholds | streamed, windowed thresholds")
+    print("\nlabel: events; missed, false alarms: windowed | streamed | streamed at the windowed thresholds")
     for label in windowed.event_labels:
         cells = []
         for judgement, threshold in (
@@ -84,7 +84,10 @@ def main() -> None:
 
 
 def _print_scores(
-    streams: list[Stream], classifier: Classifier, stream_classifier: StreamingClassifier, bundle: StreamBundle
+    streams: list[Stream],
+    classifier: Classifier,
+    stream_classifier: StreamingClassifier,
+    bundle: StreamBundle,
 ) -> None:
     timing = bundle.timing
     pairs = []
@@ -101,13 +104,15 @@ def _print_scores(
     print(f"\n{len(windowed)} windows judged by both; scores of the same window")
     print(
         f"same label first: {np.mean(windowed.argmax(1) == streamed.argmax(1)):.3f}; "
-        f"|difference|: mean {difference.mean():.4f}, 95 % {np.quantile(difference, 0.95):.3f}, max {difference.max():.2f}"
+        f"|difference|: mean {difference.mean():.4f}, 95 % {np.quantile(difference, 0.95):.3f}, "
+        f"max {difference.max():.2f}"
     )
     for column, label in enumerate(bundle.labels):
         high = np.maximum(windowed, streamed)[:, column] > 0.5
+        correlation = np.corrcoef(odds[0][:, column], odds[1][:, column])[0, 1]
         print(
-            f"{label}: correlation of log-odds {np.corrcoef(odds[0][:, column], odds[1][:, column])[0, 1]:.3f}; "
-            f"where either is above 0.5 ({high.sum()}): mean |difference| {difference[high, column].mean():.3f}"
+            f"{label}: correlation of log-odds {correlation:.3f}; where either is above 0.5 ({high.sum()}): "
+            f"mean |difference| {difference[high, column].mean():.3f}"
         )
 
 
@@ -116,7 +121,8 @@ def _print_cost(
 ) -> None:
     noise = np.random.default_rng(0).normal(0, 0.05, windowed.window_samples).astype(np.float32)
     hop = noise[: streamed.timing.hop_samples]
-    per_window, per_hop = [], []
+    per_window: list[float] = []
+    per_hop: list[float] = []
     for _ in range(200):
         for times, call, waveform in (
             (per_window, classifier.score_windows, noise[None]),
@@ -126,11 +132,11 @@ def _print_cost(
             call(waveform)
             times.append(time.process_time() - since)
     window_us, hop_us = (1e6 * statistics.median(times) for times in (per_window, per_hop))
+    window_hop_s, hop_s = windowed.post.hop_s, streamed.timing.hop_s
     print(
-        f"\nCPU: window {window_us:.0f} us, every {windowed.post.hop_s:g} s: {window_us / windowed.post.hop_s:.0f} us per "
-        f"second of audio; hop {hop_us:.0f} us, every {streamed.timing.hop_s:g} s: "
-        f"{hop_us / streamed.timing.hop_s:.0f} us per second; a window every {streamed.timing.hop_s:g} s would cost "
-        f"{window_us / streamed.timing.hop_s:.0f} us"
+        f"\nCPU per call: window {window_us:.0f} us, hop {hop_us:.0f} us. Per second of audio: a window every "
+        f"{window_hop_s:g} s {window_us / window_hop_s:.0f} us, a window every {hop_s:g} s "
+        f"{window_us / hop_s:.0f} us, a hop every {hop_s:g} s {hop_us / hop_s:.0f} us"
     )
 
 

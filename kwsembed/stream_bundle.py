@@ -165,7 +165,8 @@ class StreamBundle:
         """
         folder = Path(path)
         description = read_description(folder, STREAMING_FILE)
-        contents = {name: read_checked(folder, name, description["files"]) for name in (MODEL_FILE, LABELS_FILE)}
+        files = description["files"]
+        contents = {name: read_checked(folder, name, files) for name in (MODEL_FILE, LABELS_FILE)}
         try:
             return cls(
                 model=contents[MODEL_FILE],
@@ -173,7 +174,8 @@ class StreamBundle:
                 background_labels=tuple(description["background_labels"]),
                 timing=StreamTiming(**description["timing"]),
                 states=tuple(
-                    StreamState(**{**state, "shape": tuple(state["shape"])}) for state in description["states"]
+                    StreamState(**{**state, "shape": tuple(state["shape"])})
+                    for state in description["states"]
                 ),
                 post=PostProcessing.from_dict(description["post"]),
                 operating_points={

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kwsembed import atomic
 from kwsembed.bundle import Bundle
 from kwsembed.bundle_files import sha256_of
 from kwsembed.errors import ConfigError, KwsembedError
@@ -17,11 +16,11 @@ from kwsembed.export_targets.c_source import array, define
 from kwsembed.export_targets.micro_arena import Arena, arena
 from kwsembed.export_targets.micro_golden import Golden, golden, golden_source
 from kwsembed.export_targets.micro_tables import tables
+from kwsembed.export_targets.output import writing
 from kwsembed.tflite.clients import describe
 from kwsembed.tflite.micro import MicroModel, micro_model
 from kwsembed.tflite.parts import ModelParts, parts_of
 
-EXAMPLE = "RUN --out MICRO"
 # Operations that models of kwsembed use and TensorFlow Lite Micro has, and how its resolver adds them.
 RESOLVER = {
     "ADD": "AddAdd",
@@ -61,19 +60,12 @@ _SOURCES = (
 _MOST_STEPS = 1
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declares the target's own options."""
-    parser.add_argument(
-        "--int8-head",
-        action="store_true",
-        help="micro: the head in int8 too, for cores without floating point; a little less exact",
-    )
-
-
 def run(args: argparse.Namespace) -> str:
     """Makes the target from parsed options; returns what to tell the user."""
     made = export(Path(args.run), Path(args.out), int8_head=args.int8_head)
-    return f"{args.out}: arena of {made.bytes} bytes, {made.source}; test on this computer: make -C {args.out}"
+    return (
+        f"{args.out}: arena of {made.bytes} bytes, {made.source}\ntest on this computer: make -C {args.out}"
+    )
 
 
 def export(run: Path, out: Path, *, int8_head: bool = False) -> Arena:
@@ -107,7 +99,7 @@ def export(run: Path, out: Path, *, int8_head: bool = False) -> Arena:
         "README.md": _readme(bundle, parts, model, operations, values, needed),
         "labels.txt": "".join(f"{label}\n" for label in bundle.labels),
     }
-    with atomic.replacing_folder(out) as folder:
+    with writing(out, target="micro", bundle=bundle) as folder:
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
         for name in _SOURCES:

@@ -1,4 +1,4 @@
-"""How much memory a model needs in TensorFlow Lite Micro, measured in its own interpreter where that is installed."""
+"""How much memory a model needs in TensorFlow Lite Micro, measured there where it is installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kwsembed.tflite.flatbuffer import unpack
 
 PACKAGE = "tflite-micro"
 _TOTAL = re.compile(r"Arena allocation total (\d+) bytes")
-# In a process of its own: the interpreter prints its figures from C++, and a model that it cannot run ends it.
+# In a process of its own: the interpreter prints its figures from C++, and a model that it refuses ends it.
 _MEASURE = """
 import json, sys
 import numpy as np

@@ -1,4 +1,4 @@
-"""Target `streaming`: a model that takes one hop of audio per call and passes its states from call to call."""
+"""Target `streaming`: a model that takes one hop of audio per call and passes its states along."""
 
 from __future__ import annotations
 
@@ -7,42 +7,28 @@ import dataclasses
 from importlib import resources
 from pathlib import Path
 
-from kwsembed import atomic
 from kwsembed.bundle import Bundle
 from kwsembed.detection.operating import OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
+from kwsembed.export_targets.output import writing
 from kwsembed.export_targets.run_data import open_run_data
 from kwsembed.export_targets.streaming_judgement import judge_streams
 from kwsembed.stream_bundle import StreamBundle, StreamState, StreamTiming
 from kwsembed.tflite.streaming_export import StreamingModel, export_streaming
-
-EXAMPLE = "RUN --out STREAM"
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declares the target's own options."""
-    parser.add_argument(
-        "--keep-thresholds",
-        action="store_true",
-        help="streaming: keep the bundle's thresholds instead of choosing them anew on the run's validation audio",
-    )
 
 
 def run(args: argparse.Namespace) -> str:
     """Makes the target from parsed options; returns what to tell the user."""
     made = export(Path(args.run), Path(args.out), data=args.data, keep_thresholds=args.keep_thresholds)
     timing = made.timing
-    lines = [
-        f"{args.out}: a call per {timing.hop_s:g} s of audio, {len(made.states)} states; "
-        f"scores come {timing.lag_samples / timing.sample_rate_hz:g} s after the window that they stand for",
-        f"thresholds: {made.extra['thresholds']}",
-    ]
-    return "\n".join(lines)
+    return (
+        f"{args.out}: a call per {timing.hop_s:g} s of audio, {len(made.states)} states; scores come "
+        f"{timing.lag_samples / timing.sample_rate_hz:g} s after the window that they stand for\n"
+        f"thresholds: {made.extra['thresholds']}"
+    )
 
 
-def export(
-    run: Path, out: Path, *, data: str | None = None, keep_thresholds: bool = False
-) -> StreamBundle:
+def export(run: Path, out: Path, *, data: str | None = None, keep_thresholds: bool = False) -> StreamBundle:
     """Writes the streaming model of a run, with thresholds chosen on streamed validation audio.
 
     Streamed scores differ from those of the windowed model (their convolutions see true audio where a
@@ -66,7 +52,7 @@ def export(
         targets = {point.target_false_alarms_per_hour for point in source.operating_points.values()}
         points = judge_streams(made, audio.audio("validation")).choose_thresholds(max(targets))
         made = with_points(made, points)
-    with atomic.replacing_folder(out) as folder:
+    with writing(out, target="streaming", bundle=source) as folder:
         made.write(folder)
         (folder / "README.md").write_text(_readme(made), encoding="utf-8")
     return made

@@ -154,6 +154,4 @@ class StreamingDetector:
     def _shifted(self, found: list[Detection]) -> list[Detection]:
         """The event detector counts from the first score it saw; the stream began earlier."""
         shift_s = self._timing.first_start_s
-        return [
-            replace(d, onset_s=d.onset_s + shift_s, offset_s=d.offset_s + shift_s) for d in found
-        ]
+        return [replace(d, onset_s=d.onset_s + shift_s, offset_s=d.offset_s + shift_s) for d in found]

@@ -1,4 +1,4 @@
-"""The model for microcontrollers: int8 features in, int8 logits out, one graph of operations that they have."""
+"""The model for microcontrollers: int8 features in, int8 logits out, only operations that they have."""
 
 from __future__ import annotations
 
@@ -41,9 +41,8 @@ def micro_model(parts: ModelParts, *, int8_head: bool = False) -> MicroModel:
     """Puts a head behind the int8 core that ends in int8 logits.
 
     Logits and not probabilities: in steps of 1/256 a probability cannot tell 0.998 from 0.9996, and
-    thresholds lie there. The embedding's normalisation stays: it cannot be left out or folded into weights,
-    since the head adds a bias to the product with the unit vector, and since without it the scores of a window
-    would depend on how long its embedding happens to be.
+    thresholds lie there. The embedding's normalisation stays: it depends on the window, so no weights can
+    take it in, and without it all logits would grow with the length of the embedding, and scores with them.
 
     Args:
         parts: Of the bundle's model.

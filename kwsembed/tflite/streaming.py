@@ -1,4 +1,4 @@
-"""From a network that judges windows to one that judges a stream hop by hop, by editing its TensorFlow Lite graph.
+"""From a network that judges windows to one that judges a stream hop by hop, by editing its graph.
 
 The weights and the ranges of the int8 values stay those of the windowed network; nothing is trained or
 quantised again.
@@ -105,7 +105,7 @@ def streamed(model: bytes) -> Streamed:
         ConfigError: Another operation mixes time.
 
     Example:
-        >>> Streamed = streamed(core).rows  # doctest: +SKIP
+        >>> streamed(core).rows  # doctest: +SKIP
         16
     """
     return _Streaming(GraphEditor(unpack(model))).run()
@@ -134,12 +134,13 @@ class _Streaming:
             raise _refusal("no mean over time")
         graph.operators = self._operators
         track, positions = self._result
+        span = track.stride * (positions - 1)
         return Streamed(
             model=pack(editor.model),
             rows=rows,
             states=tuple(self._states),
-            window_start=track.offset - track.stride * (positions - 1),
-            reach=(track.before, track.after + track.stride * (positions - 1) - windowed[graph.inputs[0]][1] + 1),
+            window_start=track.offset - span,
+            reach=(track.before, track.after + span + 1 - windowed[int(graph.inputs[0])][_TIME]),
             positions=positions,
         )
 
@@ -244,7 +245,8 @@ class _Streaming:
         if older == 0:
             return tensor
         if tensor not in self._kept:
-            joined, operators, state = with_history(self._editor, tensor, older, name=f"state_{len(self._states)}")
+            name = f"state_{len(self._states)}"
+            joined, operators, state = with_history(self._editor, tensor, older, name=name)
             self._operators += operators
             self._states.append(state)
             self._kept[tensor] = (joined, older)
@@ -300,7 +302,9 @@ def _slice(editor: GraphEditor, source: int, first_row: int, output: int) -> Any
     shape = editor.shape(output)
     begin = np.zeros(len(shape), np.int32)
     begin[_TIME] = first_row
-    limits = [editor.add_constant(values, schema.TensorType.INT32) for values in (begin, np.int32(shape))]
+    limits = [
+        editor.add_constant(values, schema.TensorType.INT32) for values in (begin, np.array(shape, np.int32))
+    ]
     return editor.operation("SLICE", [source, *limits], output, schema.SliceOptionsT())
 
 

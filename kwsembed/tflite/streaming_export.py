@@ -71,14 +71,12 @@ def export_streaming(bundle: Bundle) -> StreamingModel:
         lag_samples=hop_samples - first_window_start - bundle.window_samples,
         lead_samples=network.reach[0] * frontend.hop_samples,
         # The samples before the stream reach one call further if its first frame holds some of them.
-        warm_up_hops=-(
-            -(network.reach[0] * frontend.hop_samples - first_window_start) // hop_samples
-        ),
+        warm_up_hops=-(-(network.reach[0] * frontend.hop_samples - first_window_start) // hop_samples),
     )
 
 
 def _front_end(bundle: Bundle, parts: ModelParts, network: Streamed) -> tuple[bytes, tuple[State, ...]]:
-    """Waveform of a hop to scaled features `(1, rows, mels, 1)`, with the end of the hop before as its state."""
+    """Waveform of a hop to scaled features `(1, rows, mels, 1)`, the end of the hop before as state."""
     frontend = bundle.frontend
     older = frontend.window_samples - frontend.hop_samples
     samples = older + network.rows * frontend.hop_samples
