@@ -134,8 +134,8 @@ def _print_cost(
     window_us, hop_us = (1e6 * statistics.median(times) for times in (per_window, per_hop))
     window_hop_s, hop_s = windowed.post.hop_s, streamed.timing.hop_s
     print(
-        f"\nCPU per call: window {window_us:.0f} us, hop {hop_us:.0f} us. Per second of audio: a window every "
-        f"{window_hop_s:g} s {window_us / window_hop_s:.0f} us, a window every {hop_s:g} s "
+        f"\nCPU per call: window {window_us:.0f} us, hop {hop_us:.0f} us. Per second of audio: a window "
+        f"every {window_hop_s:g} s {window_us / window_hop_s:.0f} us, a window every {hop_s:g} s "
         f"{window_us / hop_s:.0f} us, a hop every {hop_s:g} s {hop_us / hop_s:.0f} us"
     )
 

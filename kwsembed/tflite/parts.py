@@ -82,7 +82,7 @@ def parts_of(model: bytes, *, mels: int) -> ModelParts:
         core=pack(cut(unpacked, start=features, stop=embedding)),
         core_and_head=pack(cut(unpacked, start=start, stop=stop)),
         head_weights=_floats(editor, int(dense.inputs[1])),
-        head_bias=_floats(editor, int(dense.inputs[2])),
+        head_bias=_bias(editor, dense),
         input_scale=float(quantization.scale[0]),
         input_zero_point=int(quantization.zeroPoint[0]),
         frames=editor.shape(features)[1],
@@ -112,3 +112,10 @@ def _scaled(
 def _floats(editor: GraphEditor, tensor: int) -> np.ndarray:
     data = editor.model.buffers[editor.graph.tensors[tensor].buffer].data
     return np.asarray(data, np.uint8).view("<f4").reshape(editor.shape(tensor)).copy()
+
+
+def _bias(editor: GraphEditor, dense: Any) -> np.ndarray:
+    """The converter leaves out a bias of zeros."""
+    tensor = int(dense.inputs[2]) if len(dense.inputs) > 2 else -1
+    labels = editor.shape(int(dense.inputs[1]))[0]
+    return np.zeros(labels, np.float32) if tensor < 0 else _floats(editor, tensor)
