@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -18,8 +19,10 @@ from kwsembed.audio import wav
 from kwsembed.bundle import Bundle
 from kwsembed.cli.main import main
 from kwsembed.config import TrainConfig
+from kwsembed.errors import ConfigError
 from kwsembed.export_targets import micro, micro_arena, streaming
 from kwsembed.export_targets.micro_golden import golden, quantised, run_reference
+from kwsembed.export_targets.micro_tables import tables
 from kwsembed.export_targets.run_data import open_run_data
 from kwsembed.export_targets.streaming_judgement import judge_streams
 from kwsembed.frontend import log_mel
@@ -149,6 +152,17 @@ def sources(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("micro") / "MICRO"
     micro.export(run, out)
     return out
+
+
+def test_a_front_end_that_the_c_code_cannot_compute_is_refused(bundle: Bundle) -> None:
+    parts = parts_of(bundle.model, mels=24)
+    frontend = dataclasses.replace(bundle.frontend, fft_length=600)
+    odd = dataclasses.replace(bundle, frontend=frontend)
+    with pytest.raises(ConfigError, match="a power of two"):
+        tables(odd, parts, micro_model(parts))
+    post = dataclasses.replace(bundle.post, hop_s=0.255)
+    with pytest.raises(ConfigError, match="whole frames"):
+        tables(dataclasses.replace(bundle, post=post), parts, micro_model(parts))
 
 
 @needs_compilers
