@@ -26,8 +26,8 @@ def join(models: Sequence[bytes], *, input_name: str, output_name: str) -> bytes
 
     Args:
         models: Flatbuffers with one subgraph each. The first output of a part goes into the first input of
-            the next; shape and type must agree there. Further inputs and outputs, such as a stream's state,
-            stay those of the whole, under their names. One model alone is only stripped and named.
+            the next; shape and type must agree there. Further inputs and outputs are a stream's states,
+            `NAME_in` and `NAME_out`, and stay those of the whole. One model alone is only stripped and named.
         input_name: Name of the input, as a tensor and in the signature `serving_default`.
         output_name: Name of the output.
 
@@ -36,7 +36,8 @@ def join(models: Sequence[bytes], *, input_name: str, output_name: str) -> bytes
         parts.
 
     Raises:
-        KwsembedError: A part has several graphs, no input or no output, or neighbours do not fit.
+        KwsembedError: A part has several graphs, or further inputs or outputs that are no states; or
+            neighbours do not fit.
 
     Example:
         >>> whole = join([front_end, core], input_name="waveform", output_name="scores")  # doctest: +SKIP
@@ -108,15 +109,26 @@ def _added_code(joined: Any, code: Any) -> int:
 
 def _sole_subgraph(model: Any, position: int) -> Any:
     graphs = model.subgraphs
-    if len(graphs) != 1 or len(graphs[0].inputs) < 1 or len(graphs[0].outputs) < 1:
+    if (
+        len(graphs) != 1
+        or not len(graphs[0].inputs)
+        or not len(graphs[0].outputs)
+        or _states(graphs[0], "in") != _states(graphs[0], "out")
+    ):
         raise KwsembedError(
             f"Part {position} of the model cannot be joined",
-            expected="one subgraph with an input and an output",
+            expected="one subgraph with one input and one output, besides states named *_in and *_out",
             received=", ".join(
                 f"subgraph of {len(g.inputs)} inputs, {len(g.outputs)} outputs" for g in graphs
             ),
         )
     return graphs[0]
+
+
+def _states(graph: Any, end: str) -> list[str]:
+    """Names without their end of what a part takes or gives besides its first input or output."""
+    beside = (graph.inputs if end == "in" else graph.outputs)[1:]
+    return sorted(text(graph.tensors[at].name).removesuffix(f"_{end}") for at in beside)
 
 
 def _check_joint(end: Any, start: Any, position: int) -> None:
