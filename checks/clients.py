@@ -70,7 +70,7 @@ def main() -> int:
     print(f"compared with {classifier.runtime}, tolerance {tolerance:g}")
     failures = 0
     for name, (script, packages) in CLIENTS.items():
-        python = _environment(arguments.work / name, packages)
+        python = environment(arguments.work / name, packages)
         command = [python, Path(__file__).with_name(script), clip, *paths]
         finished = subprocess.run(command, capture_output=True, text=True, timeout=300)
         if finished.returncode:
@@ -125,7 +125,8 @@ def _write_clip(path: Path, bundle: Bundle) -> np.ndarray:
     return windows
 
 
-def _environment(folder: Path, packages: list[str]) -> Path:
+def environment(folder: Path, packages: list[str]) -> Path:
+    """Python of a virtual environment that holds `packages`; made if it is not there."""
     python = folder / "bin" / "python"
     ready = folder / "ready"
     if not ready.exists():

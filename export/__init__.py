@@ -1,1 +1,1 @@
-"""Deploy targets, one module or folder each, run from a clone: `python -m export.<target> RUN --out DIR`."""
+"""Deploy targets, run from a clone: `python -m export.<target> RUN --out DIR`, as `kwsembed export` does."""

@@ -14,15 +14,15 @@ FORMAT = 1
 MODEL_FILE, LABELS_FILE, DESCRIPTION_FILE = "model.tflite", "labels.txt", "bundle.json"
 
 
-def read_description(folder: Path) -> dict[str, Any]:
-    """The content of bundle.json, whole, unchanged, and of a format that is understood."""
-    content = _read(folder, DESCRIPTION_FILE)
+def read_description(folder: Path, name: str = DESCRIPTION_FILE) -> dict[str, Any]:
+    """The content of bundle.json or a file like it: whole, unchanged, of a format that is understood."""
+    content = _read(folder, name)
     try:
         description = json.loads(content)
         version, stated = description["format"], description["sha256"]
         files = description["files"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise BundleError(f"{DESCRIPTION_FILE} is damaged", fix="copy the bundle again") from None
+        raise BundleError(f"{name} is damaged", fix="copy the bundle again") from None
     if not isinstance(version, int) or version > FORMAT:
         raise BundleError(
             "its format is newer than this kwsembed reads",
@@ -31,7 +31,7 @@ def read_description(folder: Path) -> dict[str, Any]:
             fix="upgrade kwsembed",
         )
     if stated != own_sha256(description) or not isinstance(files, dict):
-        raise _changed(DESCRIPTION_FILE)
+        raise _changed(name)
     return description
 
 

@@ -35,6 +35,7 @@ TENSORFLOW_RING = (
     "tflite",
     "report",
     "demo",
+    "export_targets",
 )
 STANDARD = set(sys.stdlib_module_names)
 STARTED_BY_PYTHON = (

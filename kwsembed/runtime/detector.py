@@ -76,7 +76,7 @@ class Detector:
         Raises:
             AudioError: If the chunk has another shape or type, or holds NaN.
         """
-        waveform = _to_float(chunk)
+        waveform = to_float(chunk)
         self._samples += len(waveform)
         return self._judge(self._windows.process(self._resampler.process(waveform)))
 
@@ -94,7 +94,8 @@ class Detector:
         return self._detector.process(self._classifier.score_windows(windows)[:, self._events])
 
 
-def _to_float(chunk: np.ndarray) -> np.ndarray:
+def to_float(chunk: np.ndarray) -> np.ndarray:
+    """A chunk of floats or int16 as float32, or an AudioError."""
     if chunk.ndim != 1 or not (chunk.dtype == np.int16 or np.issubdtype(chunk.dtype, np.floating)):
         raise AudioError(
             "a chunk that is no mono audio",

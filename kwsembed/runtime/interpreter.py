@@ -86,6 +86,12 @@ def load_interpreter(model: bytes, *, runtime: str | None = None, threads: int =
         >>> model = load_interpreter(Path("model.tflite").read_bytes())  # doctest: +SKIP
         >>> model.run(np.zeros(16000))  # doctest: +SKIP
     """
+    interpreter, name = open_interpreter(model, runtime=runtime, threads=threads)
+    return LoadedModel(interpreter, runtime=name)
+
+
+def open_interpreter(model: bytes, *, runtime: str | None = None, threads: int = 1) -> tuple[Any, str]:
+    """As `load_interpreter`, for models of any interface: the `Interpreter` itself and its package's name."""
     name, interpreter_class = _find(runtime or os.environ.get(ENVIRONMENT_VARIABLE) or None)
     try:
         with native_log_held_back():
@@ -93,7 +99,7 @@ def load_interpreter(model: bytes, *, runtime: str | None = None, threads: int =
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise BundleError(f"{name} {_version(name)} refuses the model: {error}") from None
-    return LoadedModel(interpreter, runtime=name)
+    return interpreter, name
 
 
 def runtime_status(name: str) -> RuntimeStatus:

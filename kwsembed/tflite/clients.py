@@ -51,7 +51,7 @@ class ModelFacts:
 def describe(model: bytes) -> ModelFacts:
     """Reads size, interface and operations of a TensorFlow Lite model."""
     unpacked = unpack(model)
-    main = unpacked.subgraphs[0]
+    main, names = unpacked.subgraphs[0], operation_names(unpacked)
     return ModelFacts(
         size_bytes=len(model),
         min_runtime_version=version_text(runtime_version(unpacked)),
@@ -59,7 +59,7 @@ def describe(model: bytes) -> ModelFacts:
         inputs=tuple(_tensor_facts(main.tensors[at]) for at in main.inputs),
         outputs=tuple(_tensor_facts(main.tensors[at]) for at in main.outputs),
         operations=tuple(
-            _operation(unpacked, graph, operator)
+            _operation(unpacked, names, graph, operator)
             for graph in unpacked.subgraphs
             for operator in graph.operators
         ),
@@ -117,21 +117,29 @@ def runtime_version(unpacked: Any) -> Version:
     return max((tuple(int(part) for part in text.split(".")) for text in texts if text), default=(0, 0, 0))
 
 
+def operation_names(unpacked: Any) -> list[str]:
+    """Name of each operation code of a `schema.ModelT`."""
+    # Codes below 127 are stored in the older field, all of them in the newer one by newer converters.
+    return [
+        _NAMES_OF_OPERATIONS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        for code in unpacked.operatorCodes
+    ]
+
+
 def version_text(version: Version) -> str:
     """`(2, 5, 0)` as `2.5.0`."""
     return ".".join(str(part) for part in version)
 
 
-def _operation(unpacked: Any, graph: Any, operator: Any) -> Operation:
-    code = unpacked.operatorCodes[operator.opcodeIndex]
-    # Codes below 127 are stored in the older field, all of them in the newer one by newer converters.
-    name = _NAMES_OF_OPERATIONS[max(code.builtinCode, code.deprecatedBuiltinCode)]
-    return Operation(name, code.version, _NAMES_OF_TYPES[graph.tensors[operator.outputs[0]].type])
+def _operation(unpacked: Any, names: list[str], graph: Any, operator: Any) -> Operation:
+    version = unpacked.operatorCodes[operator.opcodeIndex].version
+    output = graph.tensors[operator.outputs[0]]
+    return Operation(names[operator.opcodeIndex], version, NAMES_OF_TYPES[output.type])
 
 
 def _tensor_facts(tensor: Any) -> TensorFacts:
     return TensorFacts(
-        bytes(tensor.name).decode(), tuple(int(n) for n in tensor.shape), _NAMES_OF_TYPES[tensor.type]
+        bytes(tensor.name).decode(), tuple(int(n) for n in tensor.shape), NAMES_OF_TYPES[tensor.type]
     )
 
 
@@ -140,4 +148,4 @@ def _names(enumeration: type) -> dict[int, str]:
 
 
 _NAMES_OF_OPERATIONS = _names(schema.BuiltinOperator)
-_NAMES_OF_TYPES = _names(schema.TensorType)
+NAMES_OF_TYPES = _names(schema.TensorType)

@@ -1,0 +1,70 @@
+"""The audio of a finished run, opened again with the run's own split."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from kwsembed.config import TrainConfig
+from kwsembed.data.cache import build_cache, default_cache_dir
+from kwsembed.errors import RunError
+from kwsembed.manifest import read_manifest
+from kwsembed.progress import ProgressLine
+from kwsembed.training.data import TrainingData
+from kwsembed.training.run_directory import RunDirectory
+
+
+def open_run_data(run: Path, *, data: str | os.PathLike[str] | None = None) -> TrainingData:
+    """Opens the clips that a run was trained and judged on.
+
+    Args:
+        run: The run directory.
+        data: Folder or manifest of the clips; where the run found them if None.
+
+    Raises:
+        RunError: The folder is no finished run, or the data is no longer that of the run.
+    """
+    directory = RunDirectory(run)
+    try:
+        record = json.loads(directory.metrics.read_text(encoding="utf-8"))["data"]
+        with directory.data.open(encoding="utf-8", newline="") as file:
+            split_of = {_key(row): row["split"] for row in csv.DictReader(file)}
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError("no finished run", received=f"run={run}", where=str(error)) from None
+    source = Path(data if data is not None else record["source"])
+    if not source.exists():
+        raise RunError(
+            "the run's audio is not where it was",
+            received=f"data={source}",
+            fix="give --data, or --keep-thresholds to do without it",
+        )
+    manifest = read_manifest(source, background=record["background_labels"])
+    found = {(clip.name, _seconds(clip.onset_s)) for clip in manifest.clips}
+    if found != set(split_of):
+        raise RunError(
+            "the data has changed since the run",
+            expected=f"the {len(split_of)} clips of {directory.data}",
+            received=f"{len(found)} clips, {len(found ^ set(split_of))} differ",
+        )
+    clips = tuple(
+        replace(clip, split=split_of[(clip.name, _seconds(clip.onset_s))]) for clip in manifest.clips
+    )
+    config = TrainConfig.read(directory.config)
+    store = build_cache(
+        replace(manifest, clips=clips),
+        cache_dir=default_cache_dir(source),
+        sample_rate_hz=config.frontend.sample_rate_hz,
+        progress=ProgressLine("decoding", unit="clips"),
+    )
+    return TrainingData.of(store, manifest, config)
+
+
+def _key(row: dict[str, str]) -> tuple[str, str]:
+    return row["path"], row.get("onset_s") or ""
+
+
+def _seconds(onset_s: float | None) -> str:
+    return "" if onset_s is None else str(onset_s)

@@ -1,0 +1,157 @@
+"""Running a streaming model: hop after hop, the states passed from call to call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from kwsembed.audio.resample import Resampler
+from kwsembed.detection.events import Detection, EventDetector
+from kwsembed.errors import BundleError
+from kwsembed.runtime.detector import to_float
+from kwsembed.runtime.interpreter import open_interpreter
+from kwsembed.stream_bundle import StreamBundle
+
+_TYPES = {"FLOAT32": np.float32, "INT8": np.int8}
+
+
+class StreamingClassifier:
+    """Scores a stream at the model's rate, in chunks of any size; the chunking never changes the scores.
+
+    Args:
+        bundle: What the streaming target made.
+        runtime: Interpreter to use, see `load_interpreter`.
+        threads: Threads of the interpreter.
+
+    Raises:
+        BundleError: The model does not fit its description.
+
+    Example:
+        >>> stream = StreamingClassifier(StreamBundle.load("STREAM"))  # doctest: +SKIP
+        >>> stream.process(np.zeros(16000, np.float32)).shape  # doctest: +SKIP
+        (6, 5)
+    """
+
+    def __init__(self, bundle: StreamBundle, *, runtime: str | None = None, threads: int = 1) -> None:
+        self._bundle = bundle
+        self._interpreter, self.runtime = open_interpreter(bundle.model, runtime=runtime, threads=threads)
+        inputs, outputs = (
+            {tensor["name"]: tensor for tensor in tensors}
+            for tensors in (self._interpreter.get_input_details(), self._interpreter.get_output_details())
+        )
+        expected_in = {state.input: (state.shape, _TYPES[state.type]) for state in bundle.states}
+        expected_out = {state.output: (state.shape, _TYPES[state.type]) for state in bundle.states}
+        expected_in["waveform"] = ((1, bundle.timing.hop_samples), np.float32)
+        expected_out["scores"] = ((1, len(bundle.labels)), np.float32)
+        for found, expected in ((inputs, expected_in), (outputs, expected_out)):
+            received = {name: (tuple(map(int, t["shape"])), t["dtype"]) for name, t in found.items()}
+            if received != expected:
+                raise BundleError(
+                    "the streaming model does not fit its description", expected=expected, received=received
+                )
+        self._input = {name: tensor["index"] for name, tensor in inputs.items()}
+        self._output = {name: tensor["index"] for name, tensor in outputs.items()}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the stream; the next sample is sample 0."""
+        self._states = {
+            state.input: np.full(state.shape, state.start, _TYPES[state.type])
+            for state in self._bundle.states
+        }
+        self._pending = np.zeros(0, np.float32)
+
+    def process(self, chunk: np.ndarray) -> np.ndarray:
+        """Takes the next samples; returns the scores of the hops that they complete, warm-up included.
+
+        Args:
+            chunk: `(samples,)` float in [-1, 1] at the model's rate.
+
+        Returns:
+            `(hops, labels)` float32.
+        """
+        samples = np.concatenate([self._pending, chunk.astype(np.float32, copy=False)])
+        hop = self._bundle.timing.hop_samples
+        hops = len(samples) // hop
+        self._pending = samples[hops * hop :].copy()
+        scores = np.empty((hops, len(self._bundle.labels)), np.float32)
+        for at in range(hops):
+            scores[at] = self._call(samples[at * hop : (at + 1) * hop])
+        return scores
+
+    def _call(self, waveform: np.ndarray) -> np.ndarray:
+        interpreter = self._interpreter
+        interpreter.set_tensor(self._input["waveform"], waveform[None])
+        for name, value in self._states.items():
+            interpreter.set_tensor(self._input[name], value)
+        interpreter.invoke()
+        for state in self._bundle.states:
+            self._states[state.input] = interpreter.get_tensor(self._output[state.output])
+        return interpreter.get_tensor(self._output["scores"])[0]
+
+
+class StreamingDetector:
+    """Detects events in a stream of any rate with a streaming model; used like `Detector`.
+
+    Nothing is judged before the model has warmed up, some seconds into the stream.
+
+    Args:
+        bundle: What the streaming target made.
+        sample_rate_hz: Rate of the chunks; any.
+        thresholds: Replace those of the bundle for the labels given.
+        runtime: Interpreter to use, see `load_interpreter`.
+
+    Example:
+        >>> detector = StreamingDetector(StreamBundle.load("STREAM"), 44100)  # doctest: +SKIP
+        >>> detector.process(chunk), detector.flush()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        bundle: StreamBundle,
+        sample_rate_hz: int = 16000,
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        runtime: str | None = None,
+    ) -> None:
+        self._timing = bundle.timing
+        self._sample_rate_hz = sample_rate_hz
+        self._events = np.array([label in bundle.event_labels for label in bundle.labels])
+        self._classifier = StreamingClassifier(bundle, runtime=runtime)
+        self._resampler = Resampler(sample_rate_hz, bundle.timing.sample_rate_hz)
+        window_s = bundle.timing.window_samples / bundle.timing.sample_rate_hz
+        self._detector = EventDetector(
+            bundle.event_labels, {**bundle.thresholds, **(thresholds or {})}, bundle.post, window_s
+        )
+        self._hops = 0
+        self._samples = 0
+
+    def process(self, chunk: np.ndarray) -> list[Detection]:
+        """Takes the next `(samples,)`, floats or int16; returns the detections that closed."""
+        waveform = to_float(chunk)
+        self._samples += len(waveform)
+        return self._judge(self._resampler.process(waveform))
+
+    def flush(self) -> list[Detection]:
+        """Ends the stream: silence follows until its last sample is judged; ready for a new stream then."""
+        rest = self._resampler.process(np.zeros(0, np.float32), final=True)
+        tail = np.zeros(self._timing.lag_samples + self._timing.hop_samples, np.float32)
+        found = self._judge(np.concatenate([rest, tail]))
+        end_s = self._samples / self._sample_rate_hz
+        found += self._shifted(self._detector.flush(end_s=max(end_s - self._timing.first_start_s, 0.0)))
+        self._classifier.reset()
+        self._hops = self._samples = 0
+        return found
+
+    def _judge(self, waveform: np.ndarray) -> list[Detection]:
+        scores = self._classifier.process(waveform)
+        warm = scores[max(self._timing.warm_up_hops - self._hops, 0) :]
+        self._hops += len(scores)
+        return self._shifted(self._detector.process(warm[:, self._events])) if len(warm) else []
+
+    def _shifted(self, found: list[Detection]) -> list[Detection]:
+        """The event detector counts from the first score it saw; the stream began earlier."""
+        shift_s = self._timing.first_start_s
+        return [replace(d, onset_s=d.onset_s + shift_s, offset_s=d.offset_s + shift_s) for d in found]
