@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kwsembed.data.cache import SkippedFile
 from kwsembed.manifest import Clip
 
 RATE_HZ = 16000
@@ -24,6 +25,7 @@ class ToyStore:
     pcm: tuple[np.ndarray, ...]
     segments: list[np.ndarray]
     reads: list[tuple[int, int, int]] = field(default_factory=list)
+    skipped: tuple[SkippedFile, ...] = ()
 
     @property
     def samples(self) -> np.ndarray:

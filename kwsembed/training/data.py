@@ -60,10 +60,12 @@ class TrainingData:
         for index, label in enumerate(self.labels):
             if not np.any(self.classes[self.clips_of("train")] == index):
                 skipped = [file for file in self.store.skipped if label_of.get(file.name) == label]
-                received = f"{len(skipped)} skipped, the first: {skipped[0].name}: {skipped[0].reason}"
+                received = None
+                if skipped:
+                    received = f"{len(skipped)} skipped, the first: {skipped[0].name}: {skipped[0].reason}"
                 raise DataError(
                     f"no usable training clip of {label} is left",
-                    received=received if skipped else None,
+                    received=received,
                     fix="add clips of it, or take the label out of the data",
                 )
         validation = self.classes[self.clips_of("validation")]
