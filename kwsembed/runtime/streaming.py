@@ -10,7 +10,7 @@ import numpy as np
 from kwsembed.audio.resample import Resampler
 from kwsembed.detection.events import Detection, EventDetector
 from kwsembed.errors import BundleError
-from kwsembed.runtime.detector import to_float
+from kwsembed.runtime.stream_scores import to_float
 from kwsembed.runtime.interpreter import open_interpreter
 from kwsembed.stream_bundle import StreamBundle
 
