@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -45,3 +46,54 @@ def folds(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(
             f"expected numbers such as 5 or 4,5, or none; received {text!r}"
         ) from None
+
+
+def label_threshold(text: str) -> tuple[str, float]:
+    """Parses `LABEL=X`.
+
+    Example:
+        >>> label_threshold("dog_bark=0.9")
+        ('dog_bark', 0.9)
+    """
+    label, separator, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not separator or not label or not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected LABEL=X with X above 0; received {text!r}")
+    return label, value
+
+
+def positive(text: str) -> float:
+    """Parses a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0; received {text!r}")
+    return value
+
+
+def whole(text: str) -> int:
+    """Parses a whole number above 0."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0; received {text!r}")
+    return int(text)
+
+
+def wholes(text: str) -> tuple[int, ...]:
+    """Parses whole numbers above 0 between commas."""
+    return tuple(whole(part) for part in text.split(","))
+
+
+def seconds(text: str) -> tuple[float, ...]:
+    """Parses times of 0 s or more between commas."""
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = (math.nan,)
+    if not all(0 <= value < math.inf for value in values):
+        raise argparse.ArgumentTypeError(f"expected seconds such as 1 or 0.5,2; received {text!r}")
+    return values

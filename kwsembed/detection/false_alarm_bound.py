@@ -63,8 +63,6 @@ def most_false_alarms_within(
         return None
     count = 0
     # The bound exceeds the count, so that it cannot allow more than the target's own rate.
-    while (
-        false_alarm_upper_bound(count + 1, hours, confidence=confidence) <= target_false_alarms_per_hour
-    ):
+    while false_alarm_upper_bound(count + 1, hours, confidence=confidence) <= target_false_alarms_per_hour:
         count += 1
     return count
