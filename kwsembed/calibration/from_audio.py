@@ -13,10 +13,10 @@ from typing import Any
 from kwsembed.audio import decode
 from kwsembed.bundle import Bundle, write_bundle
 from kwsembed.calibration import candidates, curves, wording
-from kwsembed.detection.annotations import read_annotations
+from kwsembed.manifest.annotations import truth_of
 from kwsembed.detection.operating import OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
-from kwsembed.detection.replay import Event, ScoredStream
+from kwsembed.detection.replay import ScoredStream
 from kwsembed.errors import BundleError, ConfigError, DataError
 from kwsembed.progress import Progress, silent
 from kwsembed.runtime.recordings import score_recordings
@@ -107,7 +107,7 @@ def calibrate(
             fix="give --annotations, or a single value of each",
         )
     paths = decode.find_audio([audio] if isinstance(audio, str | os.PathLike) else audio)
-    truth = _truth(annotations, paths)
+    truth = truth_of(annotations, paths)
     skipped: list[tuple[Path, str]] = []
     listing, recordings = [], []
     for heard in score_recordings(
@@ -218,21 +218,6 @@ def _targets(bundle: Bundle, target: float | None) -> dict[str, float]:
         label: point.target_false_alarms_per_hour if target is None else target
         for label, point in bundle.operating_points.items()
     }
-
-
-def _truth(annotations: str | os.PathLike[str] | None, paths: Sequence[Path]) -> dict[str, list[Event]]:
-    if annotations is None:
-        return {}
-    truth, names = read_annotations(annotations), {path.name for path in paths}
-    if len(names) < len(paths):
-        raise DataError(
-            "recordings share a file name, so annotations cannot tell them apart",
-            received=f"{len(paths)} files with {len(names)} names",
-        )
-    missing = sorted(set(truth) - names)
-    if missing:
-        raise DataError("annotated recordings are missing", received=", ".join(missing[:5]))
-    return truth
 
 
 def _file_sha256(path: Path) -> str:

@@ -22,6 +22,7 @@ COMMANDS = (
     "classify",
     "detect",
     "calibrate",
+    "mine",
     "doctor",
 )
 """Each names a module of this package with `add_parser(subparsers)` and `run(args)`."""

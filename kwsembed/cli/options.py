@@ -31,6 +31,18 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="seed of everything random (default: 0)")
 
 
+def add_negatives_option(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Adds --negatives."""
+    parser.add_argument(
+        "--negatives",
+        action="append",
+        default=[],
+        required=required,
+        metavar="DIR",
+        help="false alarms that kwsembed mine found, added to the training split (repeatable)",
+    )
+
+
 def folds(text: str) -> tuple[int, ...]:
     """Parses `5`, `4,5` or `none`.
 

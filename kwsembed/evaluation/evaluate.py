@@ -10,7 +10,7 @@ import numpy as np
 
 from kwsembed.audio import decode
 from kwsembed.bundle import Bundle
-from kwsembed.detection.annotations import read_annotations
+from kwsembed.manifest.annotations import read_annotations
 from kwsembed.detection.events import Detection
 from kwsembed.detection.false_alarm_bound import false_alarm_upper_bound
 from kwsembed.detection.replay import Event, match_events
