@@ -23,6 +23,8 @@ COMMANDS = (
     "detect",
     "calibrate",
     "mine",
+    "refit",
+    "add",
     "doctor",
 )
 """Each names a module of this package with `add_parser(subparsers)` and `run(args)`."""

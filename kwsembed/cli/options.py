@@ -43,6 +43,16 @@ def add_negatives_option(parser: argparse.ArgumentParser, *, required: bool = Fa
     )
 
 
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Adds RUN, --out, --cache and --seed, for what makes a new run of another."""
+    parser.add_argument("run_directory", metavar="RUN", help="a finished run; it stays as it is")
+    parser.add_argument("--out", required=True, metavar="RUN2", help="run directory; new or empty")
+    parser.add_argument(
+        "--cache", metavar="DIR", help="where decoded audio is kept (default: the user's cache)"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="as every command has it; RUN's own is used")
+
+
 def folds(text: str) -> tuple[int, ...]:
     """Parses `5`, `4,5` or `none`.
 
