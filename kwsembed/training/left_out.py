@@ -122,7 +122,7 @@ def _phases(data: TrainingData) -> list[tuple[Phase, int]]:
 
 
 def _embedded(data: TrainingData, embedder: keras.Model, phase: Phase, epochs: int) -> dict[str, Any]:
-    """All training windows that a phase draws, augmented and embedded, with class, clip and weight of each."""
+    """All windows that a phase draws, augmented and embedded, with class, clip and weight of each."""
     config = data.config
     schedule = data.schedule(sampling=phase.sampling, stage="left_out")
     embeddings, classes, items = [], [], []
@@ -167,9 +167,8 @@ def _train_head(
             head = _new_head(data)
         kept = ~without[drawn["items"]]
         weights = np.where(kept, drawn["weights"], 0.0)
-        for index in np.unique(
-            drawn["classes"][~kept]
-        ):  # the rest of the class makes up for what is left out
+        # The rest of the class makes up for what is left out.
+        for index in np.unique(drawn["classes"][~kept]):
             of_class = drawn["classes"] == index
             weights[of_class] *= of_class.sum() / max((of_class & kept).sum(), 1)
         plan = StagePlan(
