@@ -59,6 +59,7 @@ def calibrate(
     collar_s: float = 0.5,
     runtime: str | None = None,
     progress: Progress = silent,
+    trying: Progress = silent,
 ) -> Calibration:
     """Sets a bundle's thresholds anew; the same as `kwsembed calibrate BUNDLE AUDIO --out OUT`.
 
@@ -80,6 +81,7 @@ def calibrate(
         collar_s: Tolerance of a match with an annotation, in seconds.
         runtime: Interpreter; see `load_interpreter`.
         progress: Called with seconds heard and seconds in all.
+        trying: Called with settings tried and settings in all.
 
     Raises:
         BundleError: The bundle cannot be used, or `out` exists.
@@ -128,7 +130,7 @@ def calibrate(
         )
     tried = list(
         candidates.judge_candidates(
-            source, recordings, posts, targets=targets, collar_s=collar_s, by_hand=by_hand
+            source, recordings, posts, targets=targets, collar_s=collar_s, by_hand=by_hand, progress=trying
         )
     )
     chosen = candidates.choose_candidate(tried, source.post)

@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
             collar_s=args.collar_s,
             runtime=args.runtime,
             progress=ProgressLine("listening", unit="s"),
+            trying=ProgressLine("trying", unit="settings"),
         )
     tally = FileTally("calibrate")
     for _, reason in made.skipped:

@@ -13,6 +13,7 @@ from kwsembed.bundle import Bundle
 from kwsembed.data.cache import ClipStore
 from kwsembed.evaluation.judge import judge
 from kwsembed.evaluation.scoring import bundle_scorer
+from kwsembed.progress import ProgressLine
 from kwsembed.runtime import Detector
 from kwsembed.training.data import TrainingData
 
@@ -24,7 +25,12 @@ def judge_bundle(bundle: Bundle, data: TrainingData) -> dict[str, dict[str, Any]
     scorer = bundle_scorer(bundle)
     bias = bundle.clip_bias if bundle.clip_bias is not None else np.zeros(len(bundle.labels))
     return {
-        split: judge(scorer, data.audio(split), post=bundle.post).metrics(bundle.operating_points, bias)
+        split: judge(
+            scorer,
+            data.audio(split),
+            post=bundle.post,
+            progress=ProgressLine(f"the old bundle on {split}", unit="clips"),
+        ).metrics(bundle.operating_points, bias)
         for split in ("validation", "test")
         if len(data.clips_of(split))
     }

@@ -118,7 +118,16 @@ def train_new_head(
     classifier = stages.classifier(FROZEN)
     splits = [split for split in ("validation", "test") if len(data.clips_of(split))]
     scorer = network_scorer(classifier, config.frontend)
-    judgements = {split: judge(scorer, data.audio(split), post=post) for split in splits}
+    judgements = {
+        split: judge(
+            scorer,
+            data.audio(split),
+            post=post,
+            progress=ProgressLine(f"{FROZEN} on {split}", unit="clips"),
+        )
+        for split in splits
+    }
+    say("quantising, and choosing thresholds on validation with the int8 model")
     with atomic.replacing(run.model) as temporary:
         classifier.save(temporary)
     shipped = shipping.ship(classifier, data, run, post=post, float_judgements=judgements)
