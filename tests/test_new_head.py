@@ -196,6 +196,7 @@ def test_add_makes_a_run_with_one_class_more_that_everything_accepts(ground, cap
     assert Classifier(bundle).classify(np.zeros(16000), 16000).shape == (4,)
     assert main(["detect", str(ground / "added" / "bundle"), str(ground / "alarm")]) == 0
     assert main(["evaluate", str(ground / "added" / "bundle"), str(ground / "sounds")]) == 0
+    assert main(["evaluate", str(ground / "added" / "bundle"), str(ground / "added" / "data.csv")]) == 0
     # Its run is ground for the next: the clips outside of the data are found again.
     capsys.readouterr()
     assert PriorRun.read(ground / "added").manifest.labels == bundle.labels

@@ -13,11 +13,11 @@ from typing import Any
 from kwsembed.audio import decode
 from kwsembed.bundle import Bundle, write_bundle
 from kwsembed.calibration import candidates, curves, wording
-from kwsembed.manifest.annotations import truth_of
 from kwsembed.detection.operating import OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.detection.replay import ScoredStream
 from kwsembed.errors import BundleError, ConfigError, DataError
+from kwsembed.manifest.annotations import truth_of
 from kwsembed.progress import Progress, silent
 from kwsembed.runtime.recordings import score_recordings
 

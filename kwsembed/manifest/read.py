@@ -21,6 +21,7 @@ def read_manifest(
     *,
     background: Sequence[str] = (),
     root: str | os.PathLike[str] | None = None,
+    further_roots: Sequence[str | os.PathLike[str]] = (),
 ) -> Manifest:
     """Reads the clips of `data`; no audio is opened.
 
@@ -30,6 +31,7 @@ def read_manifest(
             group is a group of its own (one per file).
         background: Labels that are background, besides those in `BACKGROUND_NAMES`.
         root: Folder that the paths of a CSV are relative to, and must not lead out of; if None its own.
+        further_roots: Folders besides `root` that paths of a CSV may lead to.
 
     Raises:
         DataError: Naming the file and the row, the header being row 1.
@@ -58,14 +60,16 @@ def read_manifest(
         )
     else:
         folder = Path(source.parent if root is None else root).resolve()
-        clips, warnings = list(_read_csv(source, folder, ())), []
+        clips, warnings = list(_read_csv(source, folder, _resolved(further_roots))), []
     if not clips:
         raise DataError("there is no clip in the data", where=source, fix="add rows or files")
     _refuse_repeated(clips, source)
     labels, background_labels = order_labels(
         {clip.label for clip in clips}, background=tuple(background), source=source
     )
-    return Manifest(folder, source, tuple(clips), labels, background_labels, tuple(warnings))
+    return Manifest(
+        folder, source, tuple(clips), labels, background_labels, tuple(warnings), _resolved(further_roots)
+    )
 
 
 def read_clips(
@@ -86,9 +90,13 @@ def read_clips(
     """
     path = Path(source)
     real_root = path.parent.resolve() if root is None else Path(root).resolve()
-    clips = list(_read_csv(path, real_root, tuple(Path(further).resolve() for further in further_roots)))
+    clips = list(_read_csv(path, real_root, _resolved(further_roots)))
     _refuse_repeated(clips, path)
     return clips
+
+
+def _resolved(roots: Sequence[str | os.PathLike[str]]) -> tuple[Path, ...]:
+    return tuple(Path(root).resolve() for root in roots)
 
 
 def _read_folder(root: Path) -> tuple[list[Clip], list[str]]:

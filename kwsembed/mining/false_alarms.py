@@ -15,8 +15,8 @@ from pathlib import Path
 from kwsembed import atomic
 from kwsembed.audio import decode, wav
 from kwsembed.bundle import Bundle
-from kwsembed.manifest.annotations import truth_of
 from kwsembed.errors import ConfigError, DataError
+from kwsembed.manifest.annotations import truth_of
 from kwsembed.mining.hits import Hit, find_hits, free_of_events
 from kwsembed.progress import Progress, silent
 from kwsembed.runtime.recordings import score_recordings

@@ -93,7 +93,7 @@ def train_new_head(
     run = RunDirectory(out)
     if run.root.resolve() == prior.run.root.resolve():
         raise RunError("a run is not overwritten by its successor", received=f"out={run.root}")
-    run.start(config, manifest, resume=False)
+    run.check(config, manifest, resume=False)
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
 
@@ -104,6 +104,8 @@ def train_new_head(
     store = build_cache(manifest, cache_dir=cache, sample_rate_hz=rate, progress=decoding)
     old_data = TrainingData.of(old_store, prior.manifest, config)
     data = TrainingData.of(store, manifest, config)
+    # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
+    run.start(config, manifest, resume=False)
     describe(data, manifest, say)
 
     old = prior.classifier()
@@ -139,6 +141,7 @@ def train_new_head(
         {FROZEN: judgements},
         shipped.judgements,
         variant=FROZEN,
+        points=shipped.points,
         bias=shipped.bias,
     )
     table = before_and_after(judge_bundle(prior.bundle, old_data), shipped.record)
