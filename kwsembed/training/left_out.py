@@ -20,7 +20,7 @@ from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.detection.replay import LabelReplay, ScoredStream
 from kwsembed.evaluation.scoring import embedding_scorer
 from kwsembed.evaluation.streams import Stream
-from kwsembed.models import build_classifier, forward
+from kwsembed.models import build_classifier
 from kwsembed.progress import Progress
 from kwsembed.training.data import TrainingData
 from kwsembed.training.rebalancing import MeanOf, Phase, epochs_of, rebalancing
@@ -97,7 +97,7 @@ def leave_out(
     for done, group in enumerate(groups, start=1):
         out = [clip for clip in members if data.store.clips[clip].group == group]
         head = _train_head(data, batches, begin_at, without=np.isin(train, out))
-        quiet = [replace(one, scores=_softmax(forward(head, one.scores))) for one in negatives]
+        quiet = [replace(one, scores=_probabilities(head, one.scores)) for one in negatives]
         chosen = choose_threshold(
             LabelReplay(label, data.labels, quiet, [], post=post, window_s=data.config.window_s),
             target_false_alarms_per_hour=data.config.target_false_alarms_per_hour,
@@ -106,7 +106,7 @@ def leave_out(
             held_out = replace(data.audio("validation"), clips=np.append(data.clips_of("validation"), clip))
             held_out = replace(held_out, classes=data.classes[held_out.clips])
             events = [
-                replace(one, scores=_softmax(forward(head, one.scores)))
+                replace(one, scores=_probabilities(head, one.scores))
                 for one in heard(held_out.positive_streams(label))
             ]
             replay = LabelReplay(label, data.labels, [], events, post=post, window_s=data.config.window_s)
@@ -214,6 +214,8 @@ def _heard(data: TrainingData, embedder: keras.Model) -> Callable[[Any], list[Sc
     return heard
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def _probabilities(head: keras.Model, embeddings: np.ndarray) -> np.ndarray:
+    """`(hops, dim)` -> `(hops, labels)`; without a graph, which would cost more than a head is worth."""
+    logits = keras.ops.convert_to_numpy(head(embeddings, training=False))
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)
