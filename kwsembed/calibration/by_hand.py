@@ -51,10 +51,13 @@ def set_thresholds(
     return Calibration(
         bundle=folder,
         points=points,
-        lines=tuple(
-            wording.point_sentence(points[label], source.operating_points[label], by_hand=True)
-            for label in source.event_labels
-            if label in thresholds
+        lines=(
+            *(
+                wording.point_sentence(points[label], source.operating_points[label], by_hand=True)
+                for label in source.event_labels
+                if label in thresholds
+            ),
+            wording.OTHER_CLIENTS,
         ),
     )
 

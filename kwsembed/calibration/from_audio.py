@@ -168,6 +168,7 @@ def calibrate(
             *wording.notes(
                 chosen.points, kept=kept, before=source.post, after=chosen.post, hours=hours, annotated=many
             ),
+            wording.OTHER_CLIENTS,
             *(f"{label} is annotated but unknown to the bundle: audio like any other" for label in unknown),
         ),
         curves=table,

@@ -9,6 +9,12 @@ from kwsembed.detection.operating import OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
 
 
+OTHER_CLIENTS = (
+    "model.tflite is unchanged: clients that take thresholds from its metadata, as MediaPipe does, keep the "
+    "old ones"
+)
+
+
 def point_sentence(point: OperatingPoint, before: OperatingPoint, *, by_hand: bool = False) -> str:
     """One line on a label's new operating point beside the old one."""
     origin = "set by hand to" if by_hand else "threshold"
