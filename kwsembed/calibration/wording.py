@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from kwsembed.detection.operating import OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
 
-
 OTHER_CLIENTS = (
     "model.tflite is unchanged: clients that take thresholds from its metadata, as MediaPipe does, keep the "
     "old ones"
