@@ -21,14 +21,19 @@ _DEVICE_NAMES = {
     "Manifest": "kwsembed.manifest",
     "TrainConfig": "kwsembed.config",
     "assign_splits": "kwsembed.manifest",
+    "calibrate": "kwsembed.calibration",
     "check_data": "kwsembed.manifest.check",
     "log_mel": "kwsembed.frontend",
+    "mine": "kwsembed.mining",
     "read_manifest": "kwsembed.manifest",
+    "set_thresholds": "kwsembed.calibration",
 }
 _TRAINING_NAMES = {
+    "add_class": "kwsembed.training.add_class",
     "compare": "kwsembed.comparison.compare",
     "evaluate_clips": "kwsembed.evaluation.evaluate",
     "evaluate_recordings": "kwsembed.evaluation.evaluate",
+    "refit": "kwsembed.training.refit",
     "run_demo": "kwsembed.demo.guided",
     "train": "kwsembed.training.train",
     "write_report": "kwsembed.report",
@@ -38,6 +43,8 @@ __all__ = ["__version__", *sorted({**_DEVICE_NAMES, **_TRAINING_NAMES})]
 
 if TYPE_CHECKING:
     from kwsembed.bundle import Bundle as Bundle
+    from kwsembed.calibration import calibrate as calibrate
+    from kwsembed.calibration import set_thresholds as set_thresholds
     from kwsembed.comparison.compare import compare as compare
     from kwsembed.config import TrainConfig as TrainConfig
     from kwsembed.demo.guided import run_demo as run_demo
@@ -51,9 +58,12 @@ if TYPE_CHECKING:
     from kwsembed.manifest import assign_splits as assign_splits
     from kwsembed.manifest import read_manifest as read_manifest
     from kwsembed.manifest.check import check_data as check_data
+    from kwsembed.mining import mine as mine
     from kwsembed.report import write_report as write_report
     from kwsembed.runtime import Classifier as Classifier
     from kwsembed.runtime import Detector as Detector
+    from kwsembed.training.add_class import add_class as add_class
+    from kwsembed.training.refit import refit as refit
     from kwsembed.training.train import train as train
 
 

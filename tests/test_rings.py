@@ -132,3 +132,27 @@ assert not {"tensorflow", "soundfile"} & set(sys.modules)
     assert lines[0] == "path,tone_1k,tone_3k,hiss,quiet"
     assert float(lines[1].split(",")[1]) > 0.9
     assert lines[3].split("\t")[3] == "tone_1k"
+
+
+def test_a_device_without_tensorflow_calibrates_and_mines(tone_bundle, tmp_path):
+    time_s = np.arange(24000) / 16000
+    waveform = np.concatenate([np.zeros(32000), 0.6 * np.sin(2 * np.pi * 1000 * time_s), np.zeros(32000)])
+    wav.write(tmp_path / "tone.wav", waveform.astype(np.float32), 16000)
+    code = """
+from kwsembed.runtime.interpreter import runtime_status
+if all(runtime_status(name).problem for name in ("ai_edge_litert", "tflite_runtime")):
+    print("no interpreter")
+    sys.exit()
+from kwsembed import Bundle
+from kwsembed.cli.main import main
+bundle, audio, out = sys.argv[1:]
+assert main(["calibrate", bundle, audio, "--out", out + "/new"]) == 0
+assert main(["mine", bundle, audio, "--label", "hiss", "--out", out + "/mined"]) == 0
+assert Bundle.load(out + "/new").thresholds["tone_1k"] > 0.9
+assert not set(sys.modules) & {"tensorflow", "soundfile", "matplotlib"}
+"""
+    out = run(code, str(tone_bundle), str(tmp_path / "tone.wav"), str(tmp_path))
+    if out.strip() == "no interpreter":
+        pytest.skip("no interpreter besides TensorFlow is installed")
+    assert "no picture: matplotlib is not installed" in out
+    assert "1 clips" in out

@@ -7,7 +7,7 @@ from typing import Any
 
 from kwsembed import atomic
 from kwsembed.cli.audio_files import table_output
-from kwsembed.cli.options import add_data_options
+from kwsembed.cli.options import add_data_options, add_negatives_option
 from kwsembed.errors import DataError
 from kwsembed.manifest.check import check_data
 from kwsembed.progress import ProgressLine
@@ -24,6 +24,7 @@ def add_parser(subparsers: Any) -> None:
         epilog="example: kwsembed check sounds/ --json check.json",
     )
     add_data_options(parser)
+    add_negatives_option(parser)
     parser.add_argument("--json", metavar="OUT", help="also write the whole report there")
 
 
@@ -32,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     report = check_data(
         args.data,
         background=args.background,
+        negatives=args.negatives,
         test_folds=args.test_folds,
         validation_folds=args.validation_folds,
         seed=args.seed or 0,

@@ -22,6 +22,7 @@ from kwsembed.cli.audio_files import (
     progress_beside_output,
     table_output,
 )
+from kwsembed.cli.options import label_threshold
 from kwsembed.detection.events import Detection
 from kwsembed.errors import AudioError, UserError
 from kwsembed.runtime import Detector
@@ -58,7 +59,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--threshold",
-        type=_threshold,
+        type=label_threshold,
         action="append",
         default=[],
         metavar="LABEL=X",
@@ -212,17 +213,6 @@ def _report_overflow() -> None:
 
 def _say(text: str) -> None:
     print(f"kwsembed detect: {text}", file=sys.stderr)
-
-
-def _threshold(text: str) -> tuple[str, float]:
-    label, separator, number = text.rpartition("=")
-    try:
-        value = float(number)
-    except ValueError:
-        value = math.nan
-    if not separator or not label or not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected LABEL=X with X above 0; received {text!r}")
-    return label, value
 
 
 def _count(text: str) -> int:

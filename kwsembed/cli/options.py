@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,28 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="seed of everything random (default: 0)")
 
 
+def add_negatives_option(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Adds --negatives."""
+    parser.add_argument(
+        "--negatives",
+        action="append",
+        default=[],
+        required=required,
+        metavar="DIR",
+        help="false alarms that kwsembed mine found, added to the training split (repeatable)",
+    )
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Adds RUN, --out, --cache and --seed, for what makes a new run of another."""
+    parser.add_argument("run_directory", metavar="RUN", help="a finished run; it stays as it is")
+    parser.add_argument("--out", required=True, metavar="RUN2", help="run directory; new or empty")
+    parser.add_argument(
+        "--cache", metavar="DIR", help="where decoded audio is kept (default: the user's cache)"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="as every command has it; RUN's own is used")
+
+
 def folds(text: str) -> tuple[int, ...]:
     """Parses `5`, `4,5` or `none`.
 
@@ -45,3 +68,54 @@ def folds(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(
             f"expected numbers such as 5 or 4,5, or none; received {text!r}"
         ) from None
+
+
+def label_threshold(text: str) -> tuple[str, float]:
+    """Parses `LABEL=X`.
+
+    Example:
+        >>> label_threshold("dog_bark=0.9")
+        ('dog_bark', 0.9)
+    """
+    label, separator, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not separator or not label or not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected LABEL=X with X above 0; received {text!r}")
+    return label, value
+
+
+def positive(text: str) -> float:
+    """Parses a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0; received {text!r}")
+    return value
+
+
+def whole(text: str) -> int:
+    """Parses a whole number above 0."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0; received {text!r}")
+    return int(text)
+
+
+def wholes(text: str) -> tuple[int, ...]:
+    """Parses whole numbers above 0 between commas."""
+    return tuple(whole(part) for part in text.split(","))
+
+
+def seconds(text: str) -> tuple[float, ...]:
+    """Parses times of 0 s or more between commas."""
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = (math.nan,)
+    if not all(0 <= value < math.inf for value in values):
+        raise argparse.ArgumentTypeError(f"expected seconds such as 1 or 0.5,2; received {text!r}")
+    return values

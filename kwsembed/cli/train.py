@@ -8,7 +8,7 @@ import shlex
 import sys
 from typing import Any
 
-from kwsembed.cli.options import add_data_options
+from kwsembed.cli.options import add_data_options, add_negatives_option
 from kwsembed.config import TrainConfig
 from kwsembed.methods import PRETRAININGS, REBALANCINGS
 
@@ -25,6 +25,7 @@ def add_parser(subparsers: Any) -> None:
         epilog="example: kwsembed train sounds/ --out RUN --target-false-alarms-per-hour 0.5",
     )
     add_data_options(parser)
+    add_negatives_option(parser)
     parser.add_argument(
         "--out", required=True, metavar="RUN", help="run directory; new or empty, or see --resume"
     )
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
         args.out,
         config=config,
         background=args.background,
+        negatives=args.negatives,
         test_folds=args.test_folds,
         validation_folds=args.validation_folds,
         cache_dir=args.cache,

@@ -48,3 +48,21 @@ def false_alarm_upper_bound(count: int, hours: float, *, confidence: float = 0.9
         else:
             high = middle
     return high / hours
+
+
+def most_false_alarms_within(
+    target_false_alarms_per_hour: float, hours: float, *, confidence: float = 0.95
+) -> int | None:
+    """The most false alarms in so many hours whose upper bound keeps a target; None if not even none does.
+
+    Example:
+        >>> [most_false_alarms_within(0.5, hours) for hours in (5.9, 6.0, 9.4, 9.5)]
+        [None, 0, 0, 1]
+    """
+    if hours <= 0 or false_alarm_upper_bound(0, hours, confidence=confidence) > target_false_alarms_per_hour:
+        return None
+    count = 0
+    # The bound exceeds the count, so that it cannot allow more than the target's own rate.
+    while false_alarm_upper_bound(count + 1, hours, confidence=confidence) <= target_false_alarms_per_hour:
+        count += 1
+    return count

@@ -104,7 +104,9 @@ def measure(replay: LabelReplay, threshold: float, *, target_false_alarms_per_ho
     )
 
 
-def choose_threshold(replay: LabelReplay, *, target_false_alarms_per_hour: float = 0.5) -> OperatingPoint:
+def choose_threshold(
+    replay: LabelReplay, *, target_false_alarms_per_hour: float = 0.5, most_false_alarms: int | None = None
+) -> OperatingPoint:
     """The threshold with the fewest misses among those that keep the target on the negative streams.
 
     A threshold keeps the target if it and every higher one does. (Far down, all alarms merge into a single
@@ -119,6 +121,7 @@ def choose_threshold(replay: LabelReplay, *, target_false_alarms_per_hour: float
     Args:
         replay: The label's streams; its hours must not be 0.
         target_false_alarms_per_hour: Above 0.
+        most_false_alarms: So many are allowed in the replay's hours; what the target's rate comes to if None.
 
     Raises:
         DataError: If there is no negative audio: nothing could be said about false alarms.
@@ -141,7 +144,8 @@ def choose_threshold(replay: LabelReplay, *, target_false_alarms_per_hour: float
             f"no negative audio to choose a threshold for {replay.label}",
             fix="add background clips to the split that chooses thresholds",
         )
-    floor = _highest_breach(replay, allowed=math.floor(target * replay.hours + 1e-9))
+    allowed = math.floor(target * replay.hours + 1e-9) if most_false_alarms is None else most_false_alarms
+    floor = _highest_breach(replay, allowed=allowed)
     return measure(replay, _fewest_misses_above(replay, floor), target_false_alarms_per_hour=target)
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kwsembed.detection.events import Detection, find_runs
+from kwsembed.detection.events import Detection
 from kwsembed.detection.post_processing import PostProcessing, smooth
+from kwsembed.detection.sparse_runs import SparseRuns
 from kwsembed.errors import ConfigError
 
 
@@ -141,6 +142,8 @@ class LabelReplay:
         column = list(labels).index(label)
         self.negative_smoothed, _ = _join([stream.scores[:, column] for stream in negatives], post)
         self.positive_smoothed, self._starts = _join([stream.scores[:, column] for stream in positives], post)
+        self._negative_runs = SparseRuns(self.negative_smoothed, post)
+        self._positive_runs = SparseRuns(self.positive_smoothed, post)
         self.hours = sum(stream.scored_s(post.hop_s) for stream in negatives) / 3600
 
         spans = [
@@ -159,24 +162,27 @@ class LabelReplay:
 
     def false_alarms(self, threshold: float) -> int:
         """Detections in the negative streams."""
-        return len(find_runs(self.negative_smoothed, threshold, self._post)[0])
+        return len(self._negative_runs.find(threshold)[0])
 
     def misses(self, threshold: float) -> int:
         """Events of the positive streams that no detection hits; the rule is that of `match_events`."""
-        first_hops, last_hops = find_runs(self.positive_smoothed, threshold, self._post)
-        if not len(first_hops):
-            return self.events
-        stream_index = np.searchsorted(self._starts, first_hops, side="right") - 1
-        start_hops = self._starts[stream_index]
-        onsets_s, offsets_s = self._post.span_s(
-            first_hops - start_hops, last_hops - start_hops, window_s=self._window_s
-        )
+        onsets_s, offsets_s = self._spans(threshold)
         # Both are in ascending order: the first detection that ends after an event begins decides.
-        onsets_s = onsets_s + stream_index * self._spacing_s
-        offsets_s = offsets_s + stream_index * self._spacing_s
         nearest = np.searchsorted(offsets_s, self._begins_s)
         hit = np.append(onsets_s, np.inf)[nearest] <= self._ends_s
         return int((~hit).sum())
+
+    def _spans(self, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+        """Onsets and offsets of the detections in the positive streams, on their common time axis."""
+        return self._placed(*self._positive_runs.find(threshold))
+
+    def _placed(self, first_hops: np.ndarray, last_hops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        stream_index = np.searchsorted(self._starts, first_hops, side="right") - 1
+        start_hops = self._starts[stream_index] if len(self._starts) else first_hops
+        onsets_s, offsets_s = self._post.span_s(
+            first_hops - start_hops, last_hops - start_hops, window_s=self._window_s
+        )
+        return onsets_s + stream_index * self._spacing_s, offsets_s + stream_index * self._spacing_s
 
 
 def _join(streams: Sequence[np.ndarray], post: PostProcessing) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from kwsembed.detection.false_alarm_bound import false_alarm_upper_bound
 from kwsembed.detection.replay import Event, match_events
 from kwsembed.errors import AudioError, DataError
 from kwsembed.evaluation.clip_metrics import clip_metrics
-from kwsembed.evaluation.run_data import recorded_root
+from kwsembed.evaluation.run_data import recorded_further_roots, recorded_root
 from kwsembed.manifest import read_manifest
 from kwsembed.manifest.annotations import events_by_name, read_annotations
 from kwsembed.progress import Progress, silent
@@ -52,7 +52,12 @@ def evaluate_clips(
         DataError: The data holds a label that the bundle does not know, or no usable clip, or a path that
             leads out of `root`.
     """
-    manifest = read_manifest(data, background=background, root=root or recorded_root(data))
+    manifest = read_manifest(
+        data,
+        background=background,
+        root=root or recorded_root(data),
+        further_roots=recorded_further_roots(data),
+    )
     unknown = sorted(set(manifest.labels) - set(bundle.labels))
     if unknown:
         raise DataError(

@@ -37,3 +37,13 @@ def recorded_root(data: str | os.PathLike[str]) -> Path | None:
             fix=_FIX,
         )
     return root
+
+
+def recorded_further_roots(data: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Folders besides the data folder that clips of a run's data.csv lie in, such as mined negatives."""
+    path = Path(data)
+    try:
+        record = json.loads((path.parent / "metrics.json").read_text(encoding="utf-8"))["data"]
+        return tuple(map(Path, record.get("further_roots", ()))) if path.name == "data.csv" else ()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ()  # other data; a damaged record has been told by `recorded_root`

@@ -32,14 +32,18 @@ def network_scorer(classifier: keras.Model, frontend: FrontendConfig) -> Scorer:
     def probabilities(windows: tf.Tensor) -> tf.Tensor:
         return tf.nn.softmax(classifier(to_log_mel(windows), training=False))
 
-    def score(windows: np.ndarray) -> np.ndarray:
-        parts = [
-            probabilities(tf.constant(windows[first : first + _BATCH])).numpy()
-            for first in range(0, len(windows), _BATCH)
-        ]
-        return np.concatenate(parts) if parts else np.zeros((0, classifier.output_shape[-1]), np.float32)
+    return _in_batches(probabilities, classifier.output_shape[-1])
 
-    return score
+
+def embedding_scorer(embedder: keras.Model, frontend: FrontendConfig) -> Scorer:
+    """Embeds windows behind the front end: `(windows, samples)` -> `(windows, dim)`, no probabilities."""
+    to_log_mel = LogMel(frontend)
+
+    @tf.function(reduce_retracing=True)
+    def embeddings(windows: tf.Tensor) -> tf.Tensor:
+        return embedder(to_log_mel(windows), training=False)
+
+    return _in_batches(embeddings, embedder.output_shape[-1])
 
 
 def bundle_scorer(bundle: Bundle, *, runtime: str | None = None) -> Scorer:
@@ -48,6 +52,17 @@ def bundle_scorer(bundle: Bundle, *, runtime: str | None = None) -> Scorer:
 
     def score(windows: np.ndarray) -> np.ndarray:
         return classifier.score_windows(windows)
+
+    return score
+
+
+def _in_batches(network: Callable[[tf.Tensor], tf.Tensor], outputs: int) -> Scorer:
+    def score(windows: np.ndarray) -> np.ndarray:
+        parts = [
+            network(tf.constant(windows[first : first + _BATCH])).numpy()
+            for first in range(0, len(windows), _BATCH)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, outputs), np.float32)
 
     return score
 

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -107,3 +107,24 @@ def _annotation(cells: list[str], *, where: str) -> Annotation:
             where=where,
         )
     return Annotation(filename, Event(label, onset_s, offset_s), where)
+
+
+def truth_of(annotations: str | os.PathLike[str] | None, paths: Sequence[Path]) -> dict[str, list[Event]]:
+    """Events by file name, of a table that fits the recordings; without a table, no event at all.
+
+    Raises:
+        DataError: Recordings share a name, so that annotations cannot tell them apart, or annotated ones are
+            missing.
+    """
+    if annotations is None:
+        return {}
+    truth, names = events_by_name(read_annotations(annotations)), {path.name for path in paths}
+    if len(names) < len(paths):
+        raise DataError(
+            "recordings share a file name, so annotations cannot tell them apart",
+            received=f"{len(paths)} files with {len(names)} names",
+        )
+    missing = sorted(set(truth) - names)
+    if missing:
+        raise DataError("annotated recordings are missing", received=", ".join(missing[:5]))
+    return truth

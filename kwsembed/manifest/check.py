@@ -12,6 +12,7 @@ from typing import Any
 from kwsembed.errors import DataError
 from kwsembed.manifest.clip import SPLITS, Clip, Manifest
 from kwsembed.manifest.examine import Examination, Finding, examine
+from kwsembed.manifest.further import with_negatives
 from kwsembed.manifest.near_duplicates import find_near_duplicates
 from kwsembed.manifest.read import read_manifest
 from kwsembed.manifest.split import Leak, confirm_splits, find_leaks, plan_splits
@@ -123,6 +124,7 @@ def check_data(
     data: str | os.PathLike[str],
     *,
     background: Sequence[str] = (),
+    negatives: Sequence[str | os.PathLike[str]] = (),
     test_folds: Sequence[int] | None = None,
     validation_folds: Sequence[int] | None = None,
     seed: int = 0,
@@ -133,6 +135,7 @@ def check_data(
     Args:
         data: Folder with a folder per class, or a CSV manifest.
         background: Further labels that are background.
+        negatives: Folders of `kwsembed mine`, whose clips are added to the training split.
         test_folds: As for `assign_splits`.
         validation_folds: As for `assign_splits`.
         seed: As for `assign_splits`.
@@ -150,6 +153,8 @@ def check_data(
     problem, warnings = None, manifest.warnings
     try:
         manifest = plan_splits(manifest, test_folds=test_folds, validation_folds=validation_folds, seed=seed)
+        manifest = with_negatives(manifest, negatives)
+        warnings = manifest.warnings
         confirm_splits(manifest)
     except DataError as error:
         problem = str(error)

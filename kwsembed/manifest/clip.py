@@ -78,6 +78,8 @@ class Manifest:
         labels: Event labels sorted, then background labels sorted: the order of every model output.
         background_labels: Those labels that are never an event.
         warnings: What was noticed and did not stop the work, a sentence each.
+        further_roots: Folders besides `root` that clips lie in, such as one of mined negatives; names of
+            those clips lead there from `root`.
     """
 
     root: Path
@@ -86,6 +88,7 @@ class Manifest:
     labels: tuple[str, ...]
     background_labels: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    further_roots: tuple[Path, ...] = ()
 
     @property
     def event_labels(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ def read_manifest(
     *,
     background: Sequence[str] = (),
     root: str | os.PathLike[str] | None = None,
+    further_roots: Sequence[str | os.PathLike[str]] = (),
 ) -> Manifest:
     """Reads the clips of `data`; no audio is opened.
 
@@ -30,6 +31,7 @@ def read_manifest(
             group is a group of its own (one per file).
         background: Labels that are background, besides those in `BACKGROUND_NAMES`.
         root: Folder that the paths of a CSV are relative to, and must not lead out of; if None its own.
+        further_roots: Folders besides `root` that paths of a CSV may lead to.
 
     Raises:
         DataError: Naming the file and the row, the header being row 1.
@@ -58,14 +60,43 @@ def read_manifest(
         )
     else:
         folder = Path(source.parent if root is None else root).resolve()
-        clips, warnings = list(_read_csv(source, folder)), []
+        clips, warnings = list(_read_csv(source, folder, _resolved(further_roots))), []
     if not clips:
         raise DataError("there is no clip in the data", where=source, fix="add rows or files")
     _refuse_repeated(clips, source)
     labels, background_labels = order_labels(
         {clip.label for clip in clips}, background=tuple(background), source=source
     )
-    return Manifest(folder, source, tuple(clips), labels, background_labels, tuple(warnings))
+    return Manifest(
+        folder, source, tuple(clips), labels, background_labels, tuple(warnings), _resolved(further_roots)
+    )
+
+
+def read_clips(
+    source: str | os.PathLike[str],
+    *,
+    root: str | os.PathLike[str] | None = None,
+    further_roots: Sequence[str | os.PathLike[str]] = (),
+) -> list[Clip]:
+    """Reads the rows of a CSV manifest, whatever its labels; no audio is opened.
+
+    Args:
+        source: The CSV.
+        root: Folder that its paths are relative to; the CSV's own if None.
+        further_roots: Folders besides `root` that paths may lead to.
+
+    Raises:
+        DataError: As for `read_manifest`.
+    """
+    path = Path(source)
+    real_root = path.parent.resolve() if root is None else Path(root).resolve()
+    clips = list(_read_csv(path, real_root, _resolved(further_roots)))
+    _refuse_repeated(clips, path)
+    return clips
+
+
+def _resolved(roots: Sequence[str | os.PathLike[str]]) -> tuple[Path, ...]:
+    return tuple(Path(root).resolve() for root in roots)
 
 
 def _read_folder(root: Path) -> tuple[list[Clip], list[str]]:
@@ -111,14 +142,14 @@ def _read_folder(root: Path) -> tuple[list[Clip], list[str]]:
                 f"{len(files) - len(audio)} files in {folder.name}/ are not audio and not used, "
                 f"such as {other.name}"
             )
-        label = _checked_label(folder.name, folder)
+        label = checked_label(folder.name, folder)
         for path in audio:
             resolved, name = _inside(path, root, where=path)
             clips.append(Clip(path=resolved, name=name, label=label, group=name))
     return clips, warnings
 
 
-def _read_csv(source: Path, root: Path) -> Iterator[Clip]:
+def _read_csv(source: Path, root: Path, further_roots: tuple[Path, ...]) -> Iterator[Clip]:
     rows = _rows(source)
     _, header = next(rows, (1, []))
     header = [column.strip() for column in header]
@@ -144,7 +175,7 @@ def _read_csv(source: Path, root: Path) -> Iterator[Clip]:
                 where=where,
                 fix="quote cells that hold commas",
             )
-        yield _clip(dict(zip(header, cells, strict=True)), root, row=row, where=where)
+        yield _clip(dict(zip(header, cells, strict=True)), root, further_roots, row=row, where=where)
 
 
 def _rows(source: Path) -> Iterator[tuple[int, list[str]]]:
@@ -171,10 +202,12 @@ def _rows(source: Path) -> Iterator[tuple[int, list[str]]]:
         ) from None
 
 
-def _clip(cells: dict[str, str], root: Path, *, row: int, where: str) -> Clip:
+def _clip(
+    cells: dict[str, str], root: Path, further_roots: tuple[Path, ...], *, row: int, where: str
+) -> Clip:
     if not cells["path"].strip():
         raise DataError("the path is empty", where=where, fix="name a file")
-    path, name = _inside(root / cells["path"], root, where=where)
+    path, name = _inside(root / cells["path"], root, further_roots, where=where)
     if not path.is_file():
         raise DataError(
             "the file does not exist", received=f"path={cells['path']}", where=where, fix="mend the path"
@@ -189,7 +222,7 @@ def _clip(cells: dict[str, str], root: Path, *, row: int, where: str) -> Clip:
     return Clip(
         path=path,
         name=name,
-        label=_checked_label(cells["label"].strip(), where),
+        label=checked_label(cells["label"].strip(), where),
         group=cells.get("group", "").strip() or name,
         split=_split(cells, where=where),
         fold=_fold(cells, where=where),
@@ -199,13 +232,16 @@ def _clip(cells: dict[str, str], root: Path, *, row: int, where: str) -> Clip:
     )
 
 
-def _inside(path: Path, root: Path, *, where: object) -> tuple[Path, str]:
-    """Returns the resolved path and its name below `root`; one that leads out, also by a link, is refused."""
+def _inside(
+    path: Path, root: Path, further_roots: tuple[Path, ...] = (), *, where: object
+) -> tuple[Path, str]:
+    """Returns the resolved path and its name seen from `root`; one that leads out, also by a link, is
+    refused unless it lies in a further root."""
     try:
         resolved = path.resolve()
     except (OSError, RuntimeError, ValueError):  # a loop of links, or a NUL in the name
         raise DataError("the path cannot be followed", received=f"path={path}", where=where) from None
-    if not resolved.is_relative_to(root):
+    if not any(resolved.is_relative_to(folder) for folder in (root, *further_roots)):
         raise DataError(
             "the path leads out of the data folder",
             expected=f"a file inside {root}",
@@ -215,7 +251,10 @@ def _inside(path: Path, root: Path, *, where: object) -> tuple[Path, str]:
         )
     # Not the resolved name: a link inside the folder keeps the name that the user knows.
     name = Path(os.path.normpath(path))
-    name = name.relative_to(root) if name.is_relative_to(root) else resolved.relative_to(root)
+    if name.is_relative_to(root):
+        name = name.relative_to(root)
+    else:
+        name = resolved.relative_to(root) if resolved.is_relative_to(root) else outside_name(resolved, root)
     if not name.as_posix().isprintable():
         raise DataError(
             "the file name holds characters that cannot be printed", received=f"path={str(path)!a}"
@@ -223,7 +262,17 @@ def _inside(path: Path, root: Path, *, where: object) -> tuple[Path, str]:
     return resolved, name.as_posix()
 
 
-def _checked_label(label: str, where: object) -> str:
+def outside_name(path: Path, root: Path) -> Path:
+    """How a file outside of `root` is called from there, such as `../mined/background/1.wav`."""
+    return Path(os.path.relpath(path, root))
+
+
+def checked_label(label: str, where: object) -> str:
+    """The label, if it can be one.
+
+    Raises:
+        DataError: It is empty or holds what lists of labels cannot.
+    """
     if not label:
         raise DataError("the label is empty", where=where, fix="name the class")
     if not label.isprintable() or _FORBIDDEN_IN_LABELS & set(label) or label.startswith("."):

@@ -6,21 +6,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kwsembed.audio.resample import Resampler
 from kwsembed.bundle import Bundle
 from kwsembed.detection.events import Detection, EventDetector
-from kwsembed.errors import AudioError, ConfigError
-from kwsembed.runtime.classifier import Classifier
-from kwsembed.runtime.windows import WindowBuffer
+from kwsembed.errors import ConfigError
+from kwsembed.runtime.stream_scores import StreamScorer
 
 
 class Detector:
     """Takes a stream in chunks of any size and returns detections as they close.
 
     The detections do not depend on the chunks: a whole recording at once gives the same as its samples one by
-    one. Windows start at multiples of the hop from the stream's first sample. If samples at the end were in
-    no full window, one more window is judged at the end of the stream, with zeros behind them; so a recording
-    shorter than a window is judged once.
+    one. Which windows there are says `StreamScorer`.
 
     Args:
         bundle: The bundle.
@@ -52,20 +48,16 @@ class Detector:
                 expected=", ".join(bundle.event_labels),
                 received=", ".join(unknown),
             )
-        self._sample_rate_hz = sample_rate_hz
         self._events = ~bundle.background_mask
-        self._classifier = Classifier(bundle, runtime=runtime, threads=threads)
-        self._resampler = Resampler(sample_rate_hz, bundle.sample_rate_hz)
-        self._windows = WindowBuffer(bundle.window_samples, bundle.hop_samples)
+        self._scorer = StreamScorer(bundle, sample_rate_hz, runtime=runtime, threads=threads)
         self._detector = EventDetector(
             bundle.event_labels, {**bundle.thresholds, **(thresholds or {})}, bundle.post, bundle.window_s
         )
-        self._samples = 0
 
     @property
     def runtime(self) -> str:
         """Name and version of the interpreter in use."""
-        return self._classifier.runtime
+        return self._scorer.runtime
 
     def process(self, chunk: np.ndarray) -> list[Detection]:
         """Takes the next samples of the stream; returns the detections that closed, in order of closing.
@@ -76,34 +68,12 @@ class Detector:
         Raises:
             AudioError: If the chunk has another shape or type, or holds NaN.
         """
-        waveform = to_float(chunk)
-        self._samples += len(waveform)
-        return self._judge(self._windows.process(self._resampler.process(waveform)))
+        return self._judge(self._scorer.process(chunk))
 
     def flush(self) -> list[Detection]:
         """Ends the stream: judges its tail, closes what is open, and is ready for a new stream at 0 s."""
-        rest = self._resampler.process(np.zeros(0, np.float32), final=True)
-        found = self._judge(self._windows.process(rest)) + self._judge(self._windows.flush())
-        found += self._detector.flush(end_s=self._samples / self._sample_rate_hz)
-        self._samples = 0
-        return found
+        end_s = self._scorer.heard_s
+        return self._judge(self._scorer.flush()) + self._detector.flush(end_s=end_s)
 
-    def _judge(self, windows: np.ndarray) -> list[Detection]:
-        if not len(windows):
-            return []
-        return self._detector.process(self._classifier.score_windows(windows)[:, self._events])
-
-
-def to_float(chunk: np.ndarray) -> np.ndarray:
-    """A chunk of floats or int16 as float32, or an AudioError."""
-    if chunk.ndim != 1 or not (chunk.dtype == np.int16 or np.issubdtype(chunk.dtype, np.floating)):
-        raise AudioError(
-            "a chunk that is no mono audio",
-            expected="(samples,) of floats or int16",
-            received=f"shape={chunk.shape}, dtype={chunk.dtype}",
-        )
-    if chunk.dtype == np.int16:
-        return chunk.astype(np.float32) / 32768
-    if not np.isfinite(chunk).all():
-        raise AudioError("a chunk holds samples that are no numbers")
-    return chunk.astype(np.float32, copy=False)
+    def _judge(self, scores: np.ndarray) -> list[Detection]:
+        return self._detector.process(scores[:, self._events]) if len(scores) else []

@@ -10,8 +10,8 @@ import numpy as np
 from kwsembed.audio.resample import Resampler
 from kwsembed.detection.events import Detection, EventDetector
 from kwsembed.errors import BundleError
-from kwsembed.runtime.detector import to_float
 from kwsembed.runtime.interpreter import open_interpreter
+from kwsembed.runtime.stream_scores import to_float
 from kwsembed.stream_bundle import StreamBundle
 
 _TYPES = {"FLOAT32": np.float32, "INT8": np.int8}

@@ -1,9 +1,14 @@
-"""Versions of everything that a run depends on."""
+"""What a run says of its data and of the versions that it depends on."""
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from importlib import metadata
+from typing import Any
+
+from kwsembed.manifest import Manifest
+from kwsembed.training.data import TrainingData
 
 _PACKAGES = (
     "kwsembed",
@@ -26,3 +31,30 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def describe(data: TrainingData, manifest: Manifest, say: Callable[[str], None]) -> None:
+    """Says what will be trained on, imbalance included."""
+    for split, labels in data.counts().items():
+        parts = [f"{label} {count['clips']} ({count['groups']} groups)" for label, count in labels.items()]
+        say(f"{split}: {', '.join(parts)}")
+    for file in (*data.store.skipped, *data.store.cut):
+        say(f"note: {file.name}: {file.reason}")
+    for warning in manifest.warnings:
+        say(f"warning: {warning}")
+
+
+def data_record(data: TrainingData, manifest: Manifest) -> dict[str, Any]:
+    """What metrics.json says of the data."""
+    return {
+        "source": str(manifest.source),
+        "root": str(manifest.root.resolve()),
+        "further_roots": [str(root) for root in manifest.further_roots],
+        "labels": list(data.labels),
+        "event_labels": list(data.labels[: data.event_count]),
+        "background_labels": list(data.labels[data.event_count :]),
+        "splits": data.counts(),
+        "skipped": [{"name": file.name, "reason": file.reason} for file in data.store.skipped],
+        "cut": [{"name": file.name, "reason": file.reason} for file in data.store.cut],
+        "warnings": list(manifest.warnings),
+    }

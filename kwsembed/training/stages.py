@@ -111,15 +111,22 @@ class Stages:
 
         return self._once(PRETRAIN, [(schedule, None)], train)
 
-    def train_head(self) -> dict[str, Any]:
-        """Trains a head on the frozen pretrained embedder."""
+    def train_head(self, *, begin_at: Callable[[keras.Model], None] | None = None) -> dict[str, Any]:
+        """Trains a head on the frozen pretrained embedder.
+
+        Args:
+            begin_at: Sets the new classifier's head to where training begins; at random if None.
+        """
         settings = self._config.schedule
 
         def start() -> keras.Model:
             embedder = self.pretrained()
             # Frozen layers run in inference mode, so batch statistics stay those of pretraining.
             embedder.trainable = False
-            return self._classifier_on(embedder)
+            classifier = self._classifier_on(embedder)
+            if begin_at is not None:
+                begin_at(classifier)
+            return classifier
 
         return self._classify(FROZEN, start, settings.head_epochs, settings.head_learning_rate)
 

@@ -19,13 +19,14 @@ from kwsembed.data.cache import build_cache, default_cache_dir
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.evaluation.judge import Judgement, judge
 from kwsembed.evaluation.scoring import network_scorer
-from kwsembed.manifest import Manifest, assign_splits, read_manifest
+from kwsembed.manifest import assign_splits, read_manifest
+from kwsembed.manifest.further import with_negatives
 from kwsembed.progress import Progress, ProgressLine
 from kwsembed.report import write_report
 from kwsembed.training import details, outcome, shipping
 from kwsembed.training.choice import choose_variant
 from kwsembed.training.data import TrainingData
-from kwsembed.training.record import versions
+from kwsembed.training.record import data_record, describe, versions
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import STAGES, VARIANTS, Stages
 
@@ -65,6 +66,7 @@ def train(
     *,
     config: TrainConfig | None = None,
     background: Sequence[str] = (),
+    negatives: Sequence[str | os.PathLike[str]] = (),
     test_folds: Sequence[int] | None = None,
     validation_folds: Sequence[int] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -79,6 +81,7 @@ def train(
         out: Run directory; must be new or empty unless `resume`.
         config: Settings; the defaults if None.
         background: Further labels that are background.
+        negatives: Folders of `kwsembed mine`, whose clips are added to the training split.
         test_folds: Folds held out for the test; the highest if None; `()` for none.
         validation_folds: Folds that choose variant and thresholds; the highest one left if None.
         cache_dir: Where decoded audio is kept; a folder in the user's cache if None.
@@ -103,6 +106,7 @@ def train(
         validation_folds=validation_folds,
         seed=config.seed,
     )
+    manifest = with_negatives(manifest, negatives)
     run = RunDirectory(out)
     run.check(config, manifest, resume=resume)
     # Sums of floats in a fixed order: two runs, or a run and its resumption, then agree to the last bit.
@@ -118,7 +122,7 @@ def train(
     dataset = TrainingData.of(store, manifest, config)
     # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
     run.start(config, manifest, resume=resume)
-    _describe(dataset, manifest, say)
+    describe(dataset, manifest, say)
     stage_s: dict[str, float | None] = {"cache": time.monotonic() - started}
 
     stages = Stages(dataset, run, progress=lambda stage: _progress(stage, unit="steps"), say=say)
@@ -167,7 +171,7 @@ def train(
         "seed": config.seed,
         "versions": versions(),
         "stage_s": {name: None if value is None else round(value, 2) for name, value in stage_s.items()},
-        "data": _data_record(dataset, manifest),
+        "data": data_record(dataset, manifest),
         "batch_composition": {stage: result["composition"] for stage, result in results.items()},
         "class_weights": results["class_weighted"]["class_weights"],
         "variants": variants,
@@ -209,28 +213,3 @@ def _judge_variants(
 
 def _progress(title: str, *, unit: str) -> Progress:
     return ProgressLine(title, unit=unit)
-
-
-def _describe(data: TrainingData, manifest: Manifest, say: Say) -> None:
-    """Says what will be trained on, imbalance included."""
-    for split, labels in data.counts().items():
-        parts = [f"{label} {count['clips']} ({count['groups']} groups)" for label, count in labels.items()]
-        say(f"{split}: {', '.join(parts)}")
-    for file in (*data.store.skipped, *data.store.cut):
-        say(f"note: {file.name}: {file.reason}")
-    for warning in manifest.warnings:
-        say(f"warning: {warning}")
-
-
-def _data_record(data: TrainingData, manifest: Manifest) -> dict[str, Any]:
-    return {
-        "source": str(manifest.source),
-        "root": str(manifest.root.resolve()),
-        "labels": list(data.labels),
-        "event_labels": list(data.labels[: data.event_count]),
-        "background_labels": list(data.labels[data.event_count :]),
-        "splits": data.counts(),
-        "skipped": [{"name": file.name, "reason": file.reason} for file in data.store.skipped],
-        "cut": [{"name": file.name, "reason": file.reason} for file in data.store.cut],
-        "warnings": list(manifest.warnings),
-    }

@@ -1,0 +1,228 @@
+"""From a bundle and long audio to a bundle with thresholds that suit the place where it listens."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kwsembed.audio import decode
+from kwsembed.bundle import Bundle, write_bundle
+from kwsembed.calibration import candidates, curves, wording
+from kwsembed.detection.operating import OperatingPoint
+from kwsembed.detection.post_processing import PostProcessing
+from kwsembed.detection.replay import ScoredStream
+from kwsembed.errors import BundleError, ConfigError, DataError
+from kwsembed.manifest.annotations import truth_of
+from kwsembed.progress import Progress, silent
+from kwsembed.runtime.recordings import score_recordings
+
+_MOST_NAMES = 20  # of files that bundle.json lists; the checksum covers all of them
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a calibration made.
+
+    Attributes:
+        bundle: The new bundle's folder.
+        points: Its operating points.
+        lines: What there is to say, a sentence each.
+        curves: The CSV of misses against false alarms per hour; None where no audio was heard.
+        picture: The same drawn, or None.
+        skipped: Files that could not be used, with reasons.
+    """
+
+    bundle: Path
+    points: Mapping[str, OperatingPoint]
+    lines: tuple[str, ...]
+    curves: Path | None = None
+    picture: Path | None = None
+    skipped: tuple[tuple[Path, str], ...] = ()
+
+
+def calibrate(
+    bundle: str | os.PathLike[str],
+    audio: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    annotations: str | os.PathLike[str] | None = None,
+    target_false_alarms_per_hour: float | None = None,
+    thresholds: Mapping[str, float] | None = None,
+    smoothing_windows: Sequence[int] | None = None,
+    min_consecutive: Sequence[int] | None = None,
+    refractory_s: Sequence[float] | None = None,
+    collar_s: float = 0.5,
+    runtime: str | None = None,
+    progress: Progress = silent,
+    trying: Progress = silent,
+) -> Calibration:
+    """Sets a bundle's thresholds anew; the same as `kwsembed calibrate BUNDLE AUDIO --out OUT`.
+
+    The audio is scored once, as `detect` would; settings and thresholds are then tried on the scores. With
+    annotations, the setting is chosen that misses fewest events on average over the labels; without, the
+    bundle's own stays. A threshold is set so that the upper bound of its false alarms keeps the target, or,
+    where the hours are too few for that, so that there was none.
+
+    Args:
+        bundle: Bundle folder; it is read only.
+        audio: Files or folders, of any length.
+        out: Folder of the new bundle; must not exist. `OUT-calibration.csv` comes beside it.
+        annotations: DCASE TSV of the events in the audio; without it, there are none.
+        target_false_alarms_per_hour: For each label; that of the bundle if None.
+        thresholds: Set by hand for the labels given; they are measured all the same.
+        smoothing_windows: Values to try; if None, some with annotations, else the bundle's own.
+        min_consecutive: Likewise.
+        refractory_s: Likewise.
+        collar_s: Tolerance of a match with an annotation, in seconds.
+        runtime: Interpreter; see `load_interpreter`.
+        progress: Called with seconds heard and seconds in all.
+        trying: Called with settings tried and settings in all.
+
+    Raises:
+        BundleError: The bundle cannot be used, or `out` exists.
+        DataError: Nothing could be heard, or annotations and audio do not fit.
+        ConfigError: A setting is out of range.
+
+    Example:
+        >>> calibrate("RUN/bundle", "nights", "tuned", target_false_alarms_per_hour=0.2)  # doctest: +SKIP
+    """
+    source, folder = Bundle.load(bundle), Path(out)
+    by_hand = dict(thresholds or {})
+    check_request(source, folder, by_hand)
+    targets = _targets(source, target_false_alarms_per_hour)
+    many = annotations is not None
+    posts = candidates.candidate_posts(
+        source.post,
+        smoothing_windows=smoothing_windows or (candidates.SMOOTHING_WINDOWS if many else None),
+        min_consecutive=min_consecutive or (candidates.MIN_CONSECUTIVE if many else None),
+        refractory_s=refractory_s or ((*candidates.REFRACTORY_S, source.post.refractory_s) if many else None),
+    )
+    if not many and len(posts) > 1:
+        raise ConfigError(
+            "several settings cannot be told apart without annotated events",
+            received=f"{len(posts)} settings",
+            fix="give --annotations, or a single value of each",
+        )
+    paths = decode.find_audio([audio] if isinstance(audio, str | os.PathLike) else audio)
+    truth = truth_of(annotations, paths)
+    skipped: list[tuple[Path, str]] = []
+    listing, recordings = [], []
+    for heard in score_recordings(
+        source,
+        paths,
+        runtime=runtime,
+        progress=progress,
+        skipped=lambda path, reason: skipped.append((path, reason)),
+    ):
+        events = tuple(truth.get(heard.path.name, ()))
+        recordings.append(ScoredStream(heard.scores, heard.duration_s, events))
+        listing.append(f"{heard.path.name}\t{heard.duration_s:.3f}\t{_file_sha256(heard.path)}\n")
+    hours = sum(recording.scored_s(source.post.hop_s) for recording in recordings) / 3600
+    if not hours > 0:
+        raise DataError(
+            "no audio to calibrate on could be heard",
+            received=f"{len(skipped)} files skipped" + (f", the first: {skipped[0][1]}" if skipped else ""),
+        )
+    tried = list(
+        candidates.judge_candidates(
+            source, recordings, posts, targets=targets, collar_s=collar_s, by_hand=by_hand, progress=trying
+        )
+    )
+    chosen = candidates.choose_candidate(tried, source.post)
+    record = {
+        "files": len(recordings),
+        "hours": hours,
+        "sha256": hashlib.sha256("".join(listing).encode()).hexdigest(),
+        "names": [line.split("\t")[0] for line in listing[:_MOST_NAMES]],
+        "skipped": [path.name for path, _ in skipped],
+        "annotated": many,
+        "by_hand": sorted(by_hand),
+        "before": {label: point.to_dict() for label, point in source.operating_points.items()},
+        "events": {label: point.events for label, point in chosen.points.items()},
+        "curves": {label: curves.points_of(chosen, label) for label in source.event_labels},
+    }
+    table = folder.with_name(f"{folder.name}-calibration.csv")
+    picture = table.with_suffix(".svg")
+    curves.write_csv(table, tried, chosen)
+    drawn = curves.draw(picture, tried, chosen)
+    write_calibrated(source, folder, post=chosen.post, points=chosen.points, record=record)
+    kept = [
+        label
+        for label, point in chosen.points.items()
+        if label not in by_hand and point.threshold == source.operating_points[label].threshold
+    ]
+    unknown = sorted({event.label for events in truth.values() for event in events} - set(source.labels))
+    return Calibration(
+        bundle=folder,
+        points=chosen.points,
+        lines=(
+            *(
+                wording.point_sentence(point, source.operating_points[label], by_hand=label in by_hand)
+                for label, point in chosen.points.items()
+            ),
+            *wording.notes(
+                chosen.points, kept=kept, before=source.post, after=chosen.post, hours=hours, annotated=many
+            ),
+            wording.OTHER_CLIENTS,
+            *(f"{label} is annotated but unknown to the bundle: audio like any other" for label in unknown),
+        ),
+        curves=table,
+        picture=picture if drawn else None,
+        skipped=tuple(skipped),
+    )
+
+
+def check_request(source: Bundle, out: Path, thresholds: Mapping[str, float]) -> None:
+    """Refuses, before any work, an output that exists and thresholds that cannot be set."""
+    for path in (out, *(out.with_name(f"{out.name}-calibration{suffix}") for suffix in (".csv", ".svg"))):
+        if path.exists():
+            raise BundleError(
+                "the output exists already, and nothing is overwritten",
+                received=f"out={path}",
+                fix="choose another --out",
+            )
+    unknown = sorted(set(thresholds) - set(source.event_labels))
+    if unknown:
+        raise ConfigError(
+            "a threshold for a label that is no event of the bundle",
+            expected=", ".join(source.event_labels),
+            received=", ".join(unknown),
+        )
+    for label, threshold in thresholds.items():
+        if not 0 < threshold < math.inf:
+            raise ConfigError(
+                f"the threshold of {label} is out of range", expected="above 0", received=f"{threshold=}"
+            )
+
+
+def write_calibrated(
+    source: Bundle,
+    out: Path,
+    *,
+    post: PostProcessing,
+    points: Mapping[str, OperatingPoint],
+    record: Mapping[str, Any],
+) -> None:
+    """Writes the bundle again with other operating points; model, labels and all else stay as they are."""
+    extra = {**source.extra, "calibration": dict(record)}
+    made = replace(source, post=post, operating_points=dict(points), extra=extra)
+    write_bundle(out, **vars(made))
+
+
+def _targets(bundle: Bundle, target: float | None) -> dict[str, float]:
+    if target is not None and not 0 < target < math.inf:
+        raise ConfigError("the target is out of range", expected="above 0 per hour", received=f"{target=}")
+    return {
+        label: point.target_false_alarms_per_hour if target is None else target
+        for label, point in bundle.operating_points.items()
+    }
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,90 @@
+"""From the samples of a stream, of any rate, to the scores of its windows, in constant memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kwsembed.audio.resample import Resampler
+from kwsembed.bundle import Bundle
+from kwsembed.errors import AudioError
+from kwsembed.runtime.classifier import Classifier
+from kwsembed.runtime.windows import WindowBuffer
+
+
+class StreamScorer:
+    """Takes a stream in chunks of any size and returns the scores of the windows that they complete.
+
+    Windows start at multiples of the bundle's hop from the stream's first sample. If samples at the end were
+    in no full window, one more window is judged at the end of the stream, with zeros behind them; so a
+    recording shorter than a window is judged once. `Detector` finds its events in these scores.
+
+    Args:
+        bundle: The bundle.
+        sample_rate_hz: Rate of the chunks; any.
+        runtime: Interpreter to use, see `load_interpreter`.
+        threads: Threads of the interpreter.
+
+    Example:
+        >>> scorer = StreamScorer(Bundle.load("RUN/bundle"), sample_rate_hz=44100)  # doctest: +SKIP
+        >>> parts = [scorer.process(chunk) for chunk in chunks] + [scorer.flush()]  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, bundle: Bundle, sample_rate_hz: int = 16000, *, runtime: str | None = None, threads: int = 1
+    ) -> None:
+        self._sample_rate_hz = sample_rate_hz
+        self._classifier = Classifier(bundle, runtime=runtime, threads=threads)
+        self._resampler = Resampler(sample_rate_hz, bundle.sample_rate_hz)
+        self._windows = WindowBuffer(bundle.window_samples, bundle.hop_samples)
+        self._samples = 0
+
+    @property
+    def runtime(self) -> str:
+        """Name and version of the interpreter in use."""
+        return self._classifier.runtime
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of the stream so far."""
+        return self._samples / self._sample_rate_hz
+
+    def process(self, chunk: np.ndarray) -> np.ndarray:
+        """Takes the next samples of the stream; returns the scores of the windows that they complete.
+
+        Args:
+            chunk: (samples,) of one channel: float in [-1, 1], or int16.
+
+        Returns:
+            (windows, labels) float32, labels in the order of the bundle's.
+
+        Raises:
+            AudioError: If the chunk has another shape or type, or holds NaN.
+        """
+        waveform = to_float(chunk)
+        self._samples += len(waveform)
+        return self._scores(self._windows.process(self._resampler.process(waveform)))
+
+    def flush(self) -> np.ndarray:
+        """Ends the stream: returns the scores of its tail, and is ready for a new stream at 0 s."""
+        rest = self._resampler.process(np.zeros(0, np.float32), final=True)
+        scores = [self._scores(self._windows.process(rest)), self._scores(self._windows.flush())]
+        self._samples = 0
+        return np.concatenate(scores)
+
+    def _scores(self, windows: np.ndarray) -> np.ndarray:
+        return self._classifier.score_windows(windows)
+
+
+def to_float(chunk: np.ndarray) -> np.ndarray:
+    """A chunk of floats or int16 as float32, or an AudioError."""
+    if chunk.ndim != 1 or not (chunk.dtype == np.int16 or np.issubdtype(chunk.dtype, np.floating)):
+        raise AudioError(
+            "a chunk that is no mono audio",
+            expected="(samples,) of floats or int16",
+            received=f"shape={chunk.shape}, dtype={chunk.dtype}",
+        )
+    if chunk.dtype == np.int16:
+        return chunk.astype(np.float32) / 32768
+    if not np.isfinite(chunk).all():
+        raise AudioError("a chunk holds samples that are no numbers")
+    return chunk.astype(np.float32, copy=False)
