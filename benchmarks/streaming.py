@@ -20,7 +20,7 @@ from kwsembed.detection.operating import measure
 from kwsembed.detection.replay import ScoredStream
 from kwsembed.evaluation.judge import Judgement
 from kwsembed.evaluation.streams import Stream
-from kwsembed.export_targets.run_data import open_run_data
+from kwsembed.export_targets.run_data import open_run_audio
 from kwsembed.export_targets.streaming_judgement import judge_streams
 from kwsembed.runtime import Classifier
 from kwsembed.runtime.streaming import StreamingClassifier
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--runtime", help="interpreter")
     arguments = parser.parse_args()
     windowed, streamed = Bundle.load(arguments.run / "bundle"), StreamBundle.load(arguments.stream)
-    audio = open_run_data(arguments.run, data=arguments.data).audio(arguments.split)
+    audio = open_run_audio(arguments.run, windowed, split=arguments.split, data=arguments.data)
     classifier = Classifier(windowed, runtime=arguments.runtime)
     stream_classifier = StreamingClassifier(streamed, runtime=arguments.runtime)
     print(f"{arguments.split} split of {arguments.run}, {classifier.runtime}")

@@ -23,7 +23,7 @@ from kwsembed.errors import ConfigError
 from kwsembed.export_targets import micro, micro_arena, streaming
 from kwsembed.export_targets.micro_golden import golden, quantised, run_reference
 from kwsembed.export_targets.micro_tables import tables
-from kwsembed.export_targets.run_data import open_run_data
+from kwsembed.export_targets.run_data import open_run_audio
 from kwsembed.export_targets.streaming_judgement import judge_streams
 from kwsembed.frontend import log_mel
 from kwsembed.manifest import assign_splits, read_manifest
@@ -53,7 +53,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest = assign_splits(read_manifest(root / "sounds"), seed=0)
     RunDirectory(folder).start(config, manifest, resume=False)
     record = {"source": str(root / "sounds"), "background_labels": ["noise"]}
-    (folder / "metrics.json").write_text(json.dumps({"data": record}))
+    (folder / "metrics.json").write_text(json.dumps({"seed": 0, "data": record}))
     toy.write_toy_bundle(folder / "bundle")
     return folder
 
@@ -96,7 +96,9 @@ def test_streaming_chooses_its_thresholds_on_streamed_validation_audio(run: Path
     made = streaming.export(run, tmp_path / "S")
     loaded = StreamBundle.load(tmp_path / "S")
     assert loaded == made
-    points = judge_streams(made, open_run_data(run).audio("validation")).choose_thresholds(0.5)
+    points = judge_streams(
+        made, open_run_audio(run, Bundle.load(run / "bundle"), split="validation")
+    ).choose_thresholds(0.5)
     assert loaded.operating_points == points
     assert loaded.thresholds != Bundle.load(run / "bundle").thresholds
     readme = (tmp_path / "S" / "README.md").read_text()

@@ -11,7 +11,7 @@ from kwsembed.bundle import Bundle
 from kwsembed.detection.operating import OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.export_targets.output import writing
-from kwsembed.export_targets.run_data import open_run_data
+from kwsembed.export_targets.run_data import open_run_audio
 from kwsembed.export_targets.streaming_judgement import judge_streams
 from kwsembed.stream_bundle import StreamBundle, StreamState, StreamTiming
 from kwsembed.tflite.streaming_export import StreamingModel, export_streaming
@@ -48,9 +48,9 @@ def export(run: Path, out: Path, *, data: str | None = None, keep_thresholds: bo
     source = Bundle.load(run / "bundle")
     made = stream_bundle(source, export_streaming(source))
     if not keep_thresholds:
-        audio = open_run_data(run, data=data)
+        audio = open_run_audio(run, source, split="validation", data=data)
         targets = {point.target_false_alarms_per_hour for point in source.operating_points.values()}
-        points = judge_streams(made, audio.audio("validation")).choose_thresholds(max(targets))
+        points = judge_streams(made, audio).choose_thresholds(max(targets))
         made = with_points(made, points)
     with writing(out, target="streaming", bundle=source) as folder:
         made.write(folder)
