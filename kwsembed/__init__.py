@@ -30,6 +30,7 @@ _TRAINING_NAMES = {
     "evaluate_recordings": "kwsembed.evaluation.evaluate",
     "run_demo": "kwsembed.demo.guided",
     "train": "kwsembed.training.train",
+    "tune": "kwsembed.tuning.tune",
     "write_report": "kwsembed.report",
 }
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from kwsembed.runtime import Classifier as Classifier
     from kwsembed.runtime import Detector as Detector
     from kwsembed.training.train import train as train
+    from kwsembed.tuning.tune import tune as tune
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from kwsembed import __version__
 from kwsembed.atomic import reason
 from kwsembed.errors import KwsembedError
 
-COMMANDS = ("demo", "check", "train", "compare", "evaluate", "classify", "detect", "doctor")
+COMMANDS = ("demo", "check", "train", "compare", "tune", "evaluate", "classify", "detect", "doctor")
 """Each names a module of this package with `add_parser(subparsers)` and `run(args)`."""
 
 
