@@ -1,4 +1,4 @@
-"""keras-tuner's loop with our oracles: the default first, a state that survives, failures that stop nothing."""
+"""keras-tuner's loop with our oracles: the default first, a state that lasts, failures that stop nothing."""
 
 from __future__ import annotations
 
