@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="the package belongs to the training ring")
 
-from kwsembed.config import ClusteringConfig, ScheduleConfig, TrainConfig
+from kwsembed.config import ScheduleConfig, TrainConfig
 from kwsembed.errors import ConfigError
-from kwsembed.methods import REBALANCINGS, SEARCH_GROUPS, parse_method
+from kwsembed.methods import PRETRAININGS, REBALANCINGS, SEARCH_GROUPS, parse_method
 from kwsembed.tuning.space import Choice, Range, config_at, search_space, shortened
 
 LABELS = {"event_labels": ["dog", "bell"], "background_labels": ["noise", "street"]}
@@ -40,6 +40,8 @@ def test_the_ranges_lie_around_what_the_config_has():
 def test_the_ratio_is_searched_where_background_is_undersampled():
     space = by_name(groups=["rebalance"])
     assert space["rebalance"] == Choice("rebalance", ("class_weight", "undersample"))
+    strength = space["rebalance.class_weight.strength"]
+    assert (strength.low, strength.high, strength.when) == (0.25, 2.0, ("rebalance", "class_weight"))
     name = "rebalance.undersample.ratio"
     assert space[name] == Range(name, 10.0, 2.5, 40.0, when=("rebalance", "undersample"))
 
@@ -52,9 +54,11 @@ def test_the_remedy_of_the_config_comes_first_with_its_parameters_within_what_th
 
 
 def test_pretraining_is_searched_by_its_own_parameters():
-    assert set(by_name(groups=["pretrain"])) == {"clustering.scale", "clustering.margin_factor"}
-    without = TrainConfig(clustering=ClusteringConfig(margins=(0.0, 0.0, 0.0)))
-    assert set(by_name(without, groups=["pretrain"])) == {"clustering.scale"}
+    space = by_name(groups=["pretrain"])
+    assert set(space) == {"pretrain.clustering.scale", "pretrain.clustering.margin"}
+    assert (space["pretrain.clustering.scale"].low, space["pretrain.clustering.scale"].high) == (2.0, 32.0)
+    without = by_name(TrainConfig(pretrain="clustering:margin=0"), groups=["pretrain"])
+    assert set(without) == {"pretrain.clustering.scale"}
     assert set(by_name(TrainConfig(pretrain="siamese"), groups=["pretrain"])) == {"pretrain.siamese.margin"}
 
 
@@ -77,8 +81,7 @@ def test_a_point_of_every_setting_gives_its_config():
             "class_weights.dog": 0.333333,
             "rebalance": "undersample",
             "rebalance.undersample.ratio": 12.3456,
-            "clustering.scale": 4.0,
-            "clustering.margin_factor": 2.0,
+            "pretrain.clustering.scale": 4.0,
             "width": 1.5,
             "schedule.finetune_learning_rate": 0.00123456,
         },
@@ -87,10 +90,12 @@ def test_a_point_of_every_setting_gives_its_config():
         config,
         class_weights={"noise": 3.0, "dog": 0.3333},
         rebalance="undersample:ratio=12.35",
-        clustering=ClusteringConfig(scale=4.0, margins=(0.2, 0.2, 0.2)),
+        pretrain=found.pretrain,
         width=1.5,
         schedule=ScheduleConfig(finetune_learning_rate=0.001235),
     )
+    _, pretraining = parse_method(found.pretrain, PRETRAININGS, kind="pretrain")
+    assert (pretraining["scale"], pretraining["margin"]) == (4.0, 0.1)
     assert parse_method(found.rebalance, REBALANCINGS, kind="rebalance")[1] == {"ratio": 12.35}
 
 
@@ -106,7 +111,7 @@ def test_every_range_holds_its_default_and_every_end_is_a_valid_config():
     configs = [
         TrainConfig(rebalance=method, pretrain=pretrain)
         for method in REBALANCINGS
-        for pretrain in ("clustering", "siamese")
+        for pretrain in PRETRAININGS
     ]
     for config in configs:
         for setting in search_space(config, **LABELS, groups=SEARCH_GROUPS, frozen=True):

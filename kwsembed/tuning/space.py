@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kwsembed.config import ClusteringConfig, ScheduleConfig, TrainConfig
+from kwsembed.config import ScheduleConfig, TrainConfig
 from kwsembed.errors import ConfigError
 from kwsembed.methods import PRETRAININGS, REBALANCINGS, SEARCH_GROUPS, Method, parse_method
 
@@ -17,9 +17,16 @@ Values = Mapping[str, float | str]
 _FACTOR = 4.0  # how far a range reaches from the default, up and down
 _WIDTH_FACTOR = 2.0  # cost grows with its square
 _REMEDIES = ("class_weight", "undersample")  # searched beside the one that the config asks for
-# On a logarithmic scale around 0.999 these say nothing.
-_NOT_SEARCHED = ("beta",)
-_MARGIN_FACTOR = "clustering.margin_factor"
+_NOT_SEARCHED = (
+    "beta",  # near 0.999 a factor says nothing
+    "cluster_size",
+    "cluster_limit",
+    "recluster_epochs",
+    # Weights of the headers: three more numbers of little effect would thin out the search.
+    "siblings",
+    "strangers",
+    "by_class",
+)
 
 
 @dataclass(frozen=True)
@@ -127,12 +134,6 @@ def config_at(config: TrainConfig, values: Values) -> TrainConfig:
         for name, value in numbers.items()
         if name.startswith("class_weights.")
     }
-    margin_factor = numbers.get(_MARGIN_FACTOR, 1.0)
-    clustering = dataclasses.replace(
-        config.clustering,
-        scale=numbers.get("clustering.scale", config.clustering.scale),
-        margins=_scaled(config.clustering, margin_factor),
-    )
     schedule = dataclasses.replace(
         config.schedule,
         **{
@@ -147,7 +148,6 @@ def config_at(config: TrainConfig, values: Values) -> TrainConfig:
         rebalance=_method("rebalance", config.rebalance, REBALANCINGS, values, numbers),
         pretrain=_method("pretrain", config.pretrain, PRETRAININGS, values, numbers),
         width=numbers.get("width", config.width),
-        clustering=clustering,
         schedule=schedule,
     )
 
@@ -184,20 +184,16 @@ def _remedies(config: TrainConfig) -> Iterator[Setting]:
 def _pretraining(config: TrainConfig) -> Iterator[Setting]:
     method, options = parse_method(config.pretrain, PRETRAININGS, kind="pretrain")
     yield from _options("pretrain", method, options)
-    if method.name == "clustering":
-        yield _around("clustering.scale", config.clustering.scale)
-        if any(config.clustering.margins):
-            yield _around(_MARGIN_FACTOR, 1.0)
 
 
 def _options(
     kind: str, method: Method, values: Mapping[str, float], *, when: tuple[str, str] | None = None
 ) -> Iterator[Range]:
-    """The options of a method that can be searched: those above 0, within what the method takes."""
+    """The options of a method that can be searched: fractions above 0, within what the method takes."""
     for option, value in values.items():
-        if value <= 0 or option in _NOT_SEARCHED:
-            continue
         about = method.options[option]
+        if value <= 0 or about.whole or option in _NOT_SEARCHED:
+            continue
         yield Range(
             f"{kind}.{method.name}.{option}",
             value,
@@ -223,8 +219,3 @@ def _method(
     kept = {**options, **new} if chosen == method else new
     text = ",".join(f"{option}={value!r}".removesuffix(".0") for option, value in kept.items())
     return f"{chosen.name}:{text}" if text else chosen.name
-
-
-def _scaled(clustering: ClusteringConfig, factor: float) -> tuple[float, float, float]:
-    one, two, three = clustering.margins
-    return (one * factor, two * factor, three * factor)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kwsembed import atomic
@@ -195,6 +196,8 @@ def _validation_metrics(stages: Stages, data: TrainingData, variant: str) -> dic
         data.audio("validation"),
         post=PostProcessing(),
     )
+    if not np.all(np.isfinite(judgement.evidence)):
+        raise DivergenceError("the trained network's scores are not finite")
     points = judgement.choose_thresholds(data.config.target_false_alarms_per_hour)
     return judgement.metrics(points, judgement.fit_bias())
 
