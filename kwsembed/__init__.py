@@ -36,6 +36,7 @@ _TRAINING_NAMES = {
     "refit": "kwsembed.training.refit",
     "run_demo": "kwsembed.demo.guided",
     "train": "kwsembed.training.train",
+    "tune": "kwsembed.tuning.tune",
     "write_report": "kwsembed.report",
 }
 
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from kwsembed.training.add_class import add_class as add_class
     from kwsembed.training.refit import refit as refit
     from kwsembed.training.train import train as train
+    from kwsembed.tuning.tune import tune as tune
 
 
 def __getattr__(name: str) -> Any:

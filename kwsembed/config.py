@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,8 @@ class TrainConfig:
         pretrain_sampling: How pretraining draws classes (see `class_probabilities`).
         rebalance: Remedy for imbalance of the frozen and the end-to-end variant, and its options (see
             `kwsembed.methods.REBALANCINGS`); the yardstick has class weights whatever is asked for here.
+        class_weights: By label, what the weights of the remedy are multiplied with, above 0 (only ratios
+            count; 1 for a label that is not named); the yardstick keeps its own.
         target_false_alarms_per_hour: What the thresholds aim at, per event label.
         int8_loss_bound: Loss of macro average precision by quantisation that still counts as none.
         seed: Seed of everything random.
@@ -135,6 +138,7 @@ class TrainConfig:
     target_false_alarms_per_hour: float = 0.5
     int8_loss_bound: float = 0.01
     seed: int = 0
+    class_weights: Mapping[str, float] = field(default_factory=dict)
     frontend: FrontendConfig = field(default_factory=FrontendConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -146,6 +150,13 @@ class TrainConfig:
         parse_method(self.rebalance, REBALANCINGS, kind="rebalance")
         require_positive(self, "width", "embedding_size", "window_s", "target_false_alarms_per_hour")
         require_not_negative(self, "int8_loss_bound")
+        for label, weight in self.class_weights.items():
+            require(
+                0 < weight < math.inf,
+                "a class weight must be positive",
+                expected="more than 0",
+                received=f"class_weights.{label}={weight}",
+            )
         require(
             self.window_samples >= self.frontend.window_samples,
             "the window is shorter than one frame of the front end",
@@ -165,8 +176,11 @@ class TrainConfig:
         return round(self.window_s * self.frontend.sample_rate_hz)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for TOML or JSON."""
-        return dataclasses.asdict(self)
+        """Plain values, ready for TOML or JSON; without `class_weights` if there are none."""
+        values = dataclasses.asdict(self)
+        if not self.class_weights:
+            del values["class_weights"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainConfig:

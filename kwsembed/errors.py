@@ -42,6 +42,10 @@ class KwsembedError(Exception):
         super().__init__(line + ("." if len(parts) > 1 else ""))
 
 
+class DivergenceError(KwsembedError):
+    """A network's loss or scores are no numbers any more."""
+
+
 class UserError(KwsembedError):
     """Something that was asked or given is wrong; exit code 2."""
 

@@ -1,4 +1,4 @@
-"""The methods that can be asked for by name: remedies for imbalance and pretrainings, with their options.
+"""What can be asked for by name: remedies for imbalance and pretrainings, with their options; searches.
 
 A method is written `NAME` or `NAME:OPTION=VALUE,...`, such as `focal:gamma=1.5`, in configs, on the command
 line and in results. Here are names, options and defaults; what they mean in code is
@@ -186,3 +186,10 @@ PRETRAININGS = _table(
         {"clips": Option(0.5, 0.0, 10.0), "scale": Option(16.0, 1.0, 100.0)},
     ),
 )
+
+
+SEARCHES = ("random", "bayesian")
+"""Ways in which a search proposes settings; see `kwsembed.tuning.oracle`."""
+
+SEARCH_GROUPS = ("class_weights", "rebalance", "pretrain", "width", "learning_rate")
+"""Settings that are searched together or not at all; see `kwsembed.tuning.space`."""

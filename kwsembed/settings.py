@@ -87,9 +87,14 @@ def from_plain(kind: Any, values: dict[str, Any], *, prefix: str = "") -> Any:
 
 
 def _coerced(name: str, value: Any, default: Any) -> Any:
-    """Takes a value of the default's kind; an integer stands for a float, a list for a tuple of numbers."""
+    """Takes a value of the default's kind; an integer stands for a float, a list for a tuple of numbers.
+
+    A table holds numbers by name.
+    """
     if isinstance(default, tuple) and isinstance(value, list | tuple):
         return tuple(_coerced(name, item, default[0]) for item in value)
+    if isinstance(default, dict) and isinstance(value, dict):
+        return {key: _coerced(f"{name}.{key}", item, 1.0) for key, item in value.items()}
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     require(

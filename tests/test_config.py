@@ -18,6 +18,7 @@ UNUSUAL = TrainConfig(
     width=0.5,
     rebalance="undersample:2.5",
     seed=2**32 - 1,
+    class_weights={"dog bark": 0.25, "glass.break": 4.0},
     frontend=FrontendConfig(mel_count=40),
     augment=AugmentConfig(gain_db=(-3.0, 3.0), time_masks=0),
     pretrain="clustering:margin=0.2",
@@ -45,6 +46,13 @@ def test_a_file_need_only_name_what_differs(tmp_path):
     assert found.schedule == ScheduleConfig(batch_size=8)
     assert found.augment.gain_db == (0.0, 1.0)
     assert found.backbone == "ds_cnn"
+
+
+def test_class_weights_that_are_not_given_are_not_written():
+    assert "class_weights" not in TrainConfig().to_dict()
+    read = TrainConfig.from_dict({"class_weights": {"dog": 2}})
+    assert read.class_weights == {"dog": 2.0}
+    assert isinstance(read.class_weights["dog"], float)
 
 
 def test_what_is_no_toml_is_refused_with_its_name(tmp_path):
@@ -82,6 +90,8 @@ def test_an_unknown_setting_is_answered_with_the_known_ones(values, message):
         ({"width": False}, "width"),
         ({"backbone": 3}, "backbone"),
         ({"schedule": 3}, "schedule"),
+        ({"class_weights": 3}, "class_weights"),
+        ({"class_weights": {"dog": "heavy"}}, "class_weights.dog"),
         ({"schedule": {"batch_size": [1]}}, "schedule.batch_size"),
         ({"augment": {"gain_db": 3.0}}, "augment.gain_db"),
         ({"augment": {"gain_db": ["low", "high"]}}, "augment.gain_db"),
@@ -106,6 +116,8 @@ def test_a_value_of_the_wrong_kind_is_named(values, name):
         {"window_s": 0.02},
         {"target_false_alarms_per_hour": 0.0},
         {"int8_loss_bound": -0.1},
+        {"class_weights": {"dog": 0.0}},
+        {"class_weights": {"dog": math.inf}},
         {"backbone": "resnet"},
         {"pretrain": "supcon"},
         {"pretrain_sampling": "fair"},
@@ -133,7 +145,8 @@ def test_a_value_of_the_wrong_kind_is_named(values, name):
 def test_what_cannot_work_is_refused_before_any_work(values):
     name = next(iter(values))
     inner = values[name]
-    name = next(iter(inner)) if isinstance(inner, dict) else name
+    if isinstance(inner, dict):
+        name = f"class_weights.{next(iter(inner))}" if name == "class_weights" else next(iter(inner))
     with pytest.raises(ConfigError, match=rf"Expected .*Received: {name}="):
         TrainConfig.from_dict(values)
 

@@ -17,6 +17,7 @@ COMMANDS = (
     "check",
     "train",
     "compare",
+    "tune",
     "evaluate",
     "export",
     "classify",

@@ -1,9 +1,15 @@
-"""Options that several commands share: backgrounds, folds, seed."""
+"""Options that several commands share: backgrounds, folds, seed, and the settings of training."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
+
+from kwsembed.config import TrainConfig
+from kwsembed.methods import PRETRAININGS, REBALANCINGS
+
+_OVERRIDES = ("backbone", "width", "pretrain", "rebalance", "target_false_alarms_per_hour", "seed")
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +57,35 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--cache", metavar="DIR", help="where decoded audio is kept (default: the user's cache)"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="as every command has it; RUN's own is used")
+
+
+def add_setting_options(parser: argparse.ArgumentParser) -> None:
+    """Adds --config and the options that override single settings of it."""
+    parser.add_argument(
+        "--config", metavar="FILE", help="TOML settings, such as the config.toml of another run"
+    )
+    for option, metavar, choices in (
+        ("--pretrain", "METHOD", f"pretraining: {', '.join(PRETRAININGS)}"),
+        ("--rebalance", "METHOD", f"against imbalance: {', '.join(REBALANCINGS)}"),
+        ("--backbone", "NAME", "network: ds_cnn, bc_resnet, lstm"),
+    ):
+        parser.add_argument(option, metavar=metavar, help=f"{choices} (default: the first)")
+    parser.add_argument(
+        "--width", type=float, metavar="X", help="factor on the network's channels (default: 1)"
+    )
+    parser.add_argument(
+        "--target-false-alarms-per-hour",
+        type=float,
+        metavar="X",
+        help="what thresholds aim at (default: 0.5)",
+    )
+
+
+def config_of(args: argparse.Namespace) -> TrainConfig:
+    """The settings that were asked for: those of --config, overridden by single options."""
+    config = TrainConfig.read(args.config) if args.config else TrainConfig()
+    given = {name: getattr(args, name) for name in _OVERRIDES if getattr(args, name) is not None}
+    return dataclasses.replace(config, **given)
 
 
 def folds(text: str) -> tuple[int, ...]:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import shlex
 import sys
 from typing import Any
 
-from kwsembed.cli.options import add_data_options, add_negatives_option
-from kwsembed.config import TrainConfig
-from kwsembed.methods import PRETRAININGS, REBALANCINGS
-
-_OVERRIDES = ("backbone", "width", "pretrain", "rebalance", "target_false_alarms_per_hour", "seed")
+from kwsembed.cli.options import add_data_options, add_negatives_option, add_setting_options, config_of
 
 
 def add_parser(subparsers: Any) -> None:
@@ -29,24 +24,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--out", required=True, metavar="RUN", help="run directory; new or empty, or see --resume"
     )
-    parser.add_argument(
-        "--config", metavar="FILE", help="TOML settings, such as the config.toml of another run"
-    )
-    for option, metavar, choices in (
-        ("--pretrain", "METHOD", f"pretraining: {', '.join(PRETRAININGS)}"),
-        ("--rebalance", "METHOD", f"against imbalance: {', '.join(REBALANCINGS)}"),
-        ("--backbone", "NAME", "network: ds_cnn, bc_resnet, lstm"),
-    ):
-        parser.add_argument(option, metavar=metavar, help=f"{choices} (default: the first)")
-    parser.add_argument(
-        "--width", type=float, metavar="X", help="factor on the network's channels (default: 1)"
-    )
-    parser.add_argument(
-        "--target-false-alarms-per-hour",
-        type=float,
-        metavar="X",
-        help="what thresholds aim at (default: 0.5)",
-    )
+    add_setting_options(parser)
     parser.add_argument(
         "--cache", metavar="DIR", help="where decoded audio is kept (default: the user's cache)"
     )
@@ -55,9 +33,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
-    config = TrainConfig.read(args.config) if args.config else TrainConfig()
-    given = {name: getattr(args, name) for name in _OVERRIDES if getattr(args, name) is not None}
-    config = dataclasses.replace(config, **given)
+    config = config_of(args)
 
     from kwsembed import train
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, confusion_matrix
 
-from kwsembed.errors import KwsembedError
+from kwsembed.errors import DivergenceError
 
 
 def clip_metrics(
@@ -30,7 +30,7 @@ def clip_metrics(
         `error`.
 
     Raises:
-        KwsembedError: A probability is NaN or infinite: the network that gave it has diverged.
+        DivergenceError: A probability is NaN or infinite: the network that gave it has diverged.
 
     Example:
         >>> metrics = clip_metrics(np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1]),
@@ -40,7 +40,7 @@ def clip_metrics(
     """
     if not np.all(np.isfinite(probabilities)):
         broken = int(np.sum(~np.isfinite(probabilities).all(axis=1)))
-        raise KwsembedError(
+        raise DivergenceError(
             "the network's scores are not finite, so they cannot be judged",
             received=f"{broken} of {len(classes)} clips with NaN or infinity",
             fix="lower the learning rate, and look for broken input",

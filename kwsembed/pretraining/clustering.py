@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from kwsembed.errors import KwsembedError
+from kwsembed.errors import DivergenceError
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ def cluster_by_class(
         seed: Seed of k-means.
 
     Raises:
-        KwsembedError: An embedding is not finite: training has diverged.
+        DivergenceError: An embedding is not finite: training has diverged.
     """
     embeddings = np.asarray(embeddings, dtype=np.float64)
     if not np.all(np.isfinite(embeddings)):
         broken = int(np.sum(~np.isfinite(embeddings).all(axis=1)))
-        raise KwsembedError(
+        raise DivergenceError(
             "embeddings are not finite, so they cannot be clustered",
             received=f"{broken} of {len(embeddings)} clips with NaN or infinity",
             fix="lower the learning rate, and look for broken input",

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from kwsembed import atomic
-from kwsembed.errors import KwsembedError
+from kwsembed.errors import DivergenceError
 from kwsembed.training.variables_file import load_variables, save_variables
 
 _STATE = "state.npz"
@@ -27,7 +27,7 @@ class StopAtDivergence(keras.callbacks.Callback):
         """Looks at the epoch's mean loss."""
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
-            raise KwsembedError(
+            raise DivergenceError(
                 f"training diverged in epoch {epoch + 1}",
                 received=f"loss={loss}",
                 fix="lower the learning rate in the [schedule] section of --config",

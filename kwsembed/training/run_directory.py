@@ -42,7 +42,7 @@ class RunDirectory:
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         atomic.write_text(self.data, manifest_text(manifest))
         # Last, since it marks the folder as a run.
-        atomic.write_text(self.config, _config_text(config))
+        atomic.write_text(self.config, config_toml(config))
 
     def check(self, config: TrainConfig, manifest: Manifest, *, resume: bool) -> bool:
         """Whether the folder holds a run of this configuration and data already; nothing is written.
@@ -58,7 +58,7 @@ class RunDirectory:
                     received=f"out={self.root}",
                     fix="choose another --out, or go on with --resume",
                 )
-            self._check_same(self.config, _config_text(config), "configuration")
+            self._check_same(self.config, config_toml(config), "configuration")
             self._check_same(self.data, manifest_text(manifest), "data")
             return True
         if self.root.exists() and any(self.root.iterdir()) and not self.data.exists():
@@ -106,7 +106,8 @@ class RunDirectory:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _config_text(config: TrainConfig) -> str:
+def config_toml(config: TrainConfig) -> str:
+    """The config as TOML, which `TrainConfig.read` reads back as it was."""
     return tomli_w.dumps(_without_tuples(config.to_dict()))
 
 

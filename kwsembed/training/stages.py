@@ -19,6 +19,7 @@ from kwsembed.models.fused_normalization import for_training
 from kwsembed.pretraining import EmbeddingPretrainer, RefreshObjective, build_objective
 from kwsembed.progress import Progress
 from kwsembed.training.checkpointing import spent_s
+from kwsembed.training.class_weights import class_factors, with_factors
 from kwsembed.training.data import TrainingData
 from kwsembed.training.monitor import ClassifierMonitor, EmbeddingMonitor
 from kwsembed.training.rebalancing import MeanOf, epochs_of, rebalancing
@@ -163,8 +164,15 @@ class Stages:
         """Trains a classifier with a remedy for imbalance, in one phase or two."""
         remedy = rebalancing(rebalance or self._config.rebalance)
         schedules = [self._schedule_of(stage, phase.sampling) for phase in remedy.phases]
+        # The yardstick, which names its own remedy, stays what it is whatever was tuned.
+        asked = {} if rebalance else self._config.class_weights
+        factors = class_factors(asked, self._data.labels)
         weights = [
-            phase.weigh(schedule.probabilities, schedule.windows_per_class)
+            with_factors(
+                phase.weigh(schedule.probabilities, schedule.windows_per_class),
+                factors,
+                schedule.probabilities,
+            )
             for phase, schedule in zip(remedy.phases, schedules, strict=True)
         ]
         class_counts = schedules[0].windows_per_class

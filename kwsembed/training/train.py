@@ -25,6 +25,7 @@ from kwsembed.progress import Progress, ProgressLine
 from kwsembed.report import write_report
 from kwsembed.training import details, outcome, shipping
 from kwsembed.training.choice import choose_variant
+from kwsembed.training.class_weights import class_factors
 from kwsembed.training.data import TrainingData
 from kwsembed.training.record import data_record, describe, versions
 from kwsembed.training.run_directory import RunDirectory
@@ -91,6 +92,7 @@ def train(
 
     Raises:
         DataError: The data cannot be trained on.
+        ConfigError: A class weight is of a label that the data does not have.
         RunError: `out` is in use.
 
     Example:
@@ -107,6 +109,7 @@ def train(
         seed=config.seed,
     )
     manifest = with_negatives(manifest, negatives)
+    class_factors(config.class_weights, manifest.labels)  # an unknown label is refused before any work
     run = RunDirectory(out)
     run.check(config, manifest, resume=resume)
     # Sums of floats in a fixed order: two runs, or a run and its resumption, then agree to the last bit.
