@@ -110,7 +110,7 @@ def test_a_report_of_nothing_trains_nothing_and_lists_the_clips_of_every_fold(so
     assert sorted(fold for fold, split in judged if split == "test") == [1, 2, 3]
     assert all(len(judged[fold, "test"].names) == 6 for fold in (1, 2, 3))
     [sitting] = folder.description()["sittings"]
-    assert sitting["command"].startswith("kwsembed ")
+    assert sitting["command"].startswith("kwsembed")
     assert "tensorflow" in sitting["versions"]
 
 
