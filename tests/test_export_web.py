@@ -291,3 +291,28 @@ def test_what_is_missing_is_named_with_what_to_run(
 def test_a_model_without_metadata_is_refused(tone_bundle: Path, packages: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no metadata for MediaPipe"):
         export_web(tone_bundle, tmp_path / "page", packages=packages)
+
+
+def test_kwsembed_export_makes_the_same_page(
+    described_bundle: Path,
+    packages: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from kwsembed.cli import main as command
+
+    monkeypatch.setattr("export.web.folder.HERE", _beside(packages, tmp_path))
+    out = tmp_path / "page"
+    assert command.main(["export", str(described_bundle), "--out", str(out), "--target", "web"]) == 0
+    assert "python -m http.server" in capsys.readouterr().out
+    assert (out / "index.html").exists()
+
+
+def _beside(packages: Path, folder: Path) -> Path:
+    """A copy of the export's own folder with these packages in it."""
+    here = folder / "export" / "web"
+    shutil.copytree(HERE, here, ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copyfile(HERE.parents[1] / "LICENSE", folder / "LICENSE")
+    shutil.copytree(packages, here / "node_modules")
+    return here

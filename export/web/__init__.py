@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from export.web.folder import export_web
+import argparse
 
-__all__ = ["export_web"]
+from export.web.folder import export_web, made
+
+__all__ = ["export_web", "run"]
+
+
+def run(args: argparse.Namespace) -> str:
+    """The target of `kwsembed export RUN --out DIR --target web`; returns what to tell the user."""
+    return made(export_web(args.run, args.out))

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.web.folder import export_web
+from export.web.folder import export_web, made
 from kwsembed.errors import KwsembedError
 
 
@@ -28,16 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     try:
-        page = export_web(args.source, args.out, packages=args.packages)
+        print(made(export_web(args.source, args.out, packages=args.packages)))
     except KwsembedError as error:
         print(f"export.web: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
         print(f"export.web: {error.strerror or error}: {error.filename}", file=sys.stderr)
         return 2
-    size_mb = sum(path.stat().st_size for path in page.rglob("*") if path.is_file()) / 1e6
-    print(f"{page}: {size_mb:.1f} MB. To try it: python -m http.server -d {page} 8000, http://localhost:8000")
-    print("Browsers give the microphone to pages on https:// or http://localhost only.")
     return 0
 
 

@@ -76,6 +76,15 @@ def export_web(
     return out
 
 
+def made(page: Path) -> str:
+    """What to tell the user about a page that was made."""
+    size_mb = sum(path.stat().st_size for path in page.rglob("*") if path.is_file()) / 1e6
+    return (
+        f"{page}: {size_mb:.1f} MB. To try it: python -m http.server -d {page} 8000, http://localhost:8000\n"
+        "Browsers give the microphone to pages on https:// or http://localhost only."
+    )
+
+
 def page_settings(bundle: Bundle) -> dict[str, Any]:
     """What the page must know of a bundle; names as JavaScript has them, units as everywhere."""
     return {
