@@ -142,7 +142,7 @@ def test_a_run_killed_again_and_again_ends_as_if_undisturbed(
     # Killed in the middle of the yardstick, of pretraining, and of the end-to-end stage.
     for awaited in ("class_weighted.epochs/0001", "pretrain.epochs/0002", "end_to_end.epochs/0001"):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while not (run / "checkpoints" / awaited).exists() and time.monotonic() < deadline:
             assert process.poll() is None, f"ended before {awaited}"
             time.sleep(0.01)

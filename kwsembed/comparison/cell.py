@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
+import io
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -84,11 +83,8 @@ class CellRunner:
         record["wall_s"] = round(time.monotonic() - started_s, 1)
         record["cpu_s"] = round(time.process_time() - started_cpu_s, 1)
         atomic.write_json(self._folder.cells / f"{cell.name}.json", record)
-        shutil.rmtree(self._work(cell), ignore_errors=True)
+        self._folder.remove_work([cell])
         return record
-
-    def _work(self, cell: Cell) -> Path:
-        return self._folder.root / "unfinished" / cell.name
 
     def _data(self, cell: Cell, manifest: Manifest, config: Any) -> TrainingData:
         split_of = {clip.name: clip.split for clip in manifest.clips}
@@ -99,7 +95,7 @@ class CellRunner:
         return TrainingData.of(_thinned_store(data, cell), manifest, config)
 
     def _train(self, cell: Cell, data: TrainingData, manifest: Manifest) -> keras.Model:
-        run = RunDirectory(self._work(cell))
+        run = RunDirectory(self._folder.work_of(cell))
         run.start(data.config, manifest, resume=True)
         stages = Stages(data, run, progress=lambda stage: silent, say=lambda line: None)
         variant = cell.contender.variant
@@ -142,12 +138,10 @@ class CellRunner:
             # Without the bias that was fitted on validation, which also mends what a method does to priors.
             plain = judgement.metrics(None, np.zeros_like(bias))
             metrics[split]["balanced_error_without_bias"] = plain["balanced_error"]
-        with atomic.replacing(self._folder.cells / f"{cell.name}.npz") as temporary:
-            np.savez_compressed(
-                temporary,
-                bias=bias,
-                **{f"{split}_evidence": j.evidence.astype(np.float32) for split, j in judgements.items()},
-            )
+        content = io.BytesIO()  # the zip writer breaks with an error of its own on a full disk
+        evidence_of = {f"{split}_evidence": j.evidence.astype(np.float32) for split, j in judgements.items()}
+        np.savez_compressed(content, bias=bias, **evidence_of)
+        atomic.write_bytes(self._folder.cells / f"{cell.name}.npz", content.getvalue())
         return metrics["validation"], metrics.get("test")
 
     def _spread(self, classifier: keras.Model, data: TrainingData) -> dict[str, Any]:

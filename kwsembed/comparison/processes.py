@@ -53,6 +53,7 @@ def run_cells(
         KwsembedError: What a cell raised.
     """
     missing = deque(cell for cell in cells if folder.result(cell) is None)
+    folder.remove_work(cell for cell in cells if cell not in missing)
     show = ProgressLine(title, unit="cells", every_s=60.0)
     done = len(cells) - len(missing)
     show(done, len(cells))

@@ -6,8 +6,9 @@ import dataclasses
 import itertools
 import json
 import os
+import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,7 @@ class StudyFolder:
         self.clips = self.root / "clips.csv"
         self.results = self.root / "results.csv"
         self.page = self.root / "report.html"
+        self._unfinished = self.root / "unfinished"
 
     def claim(
         self, plan: StudyPlan, *, command: str | None = None, versions: dict[str, str] | None = None
@@ -197,6 +199,15 @@ class StudyFolder:
         """The record of a finished cell, or None."""
         path = self.cells / f"{cell.name}.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def work_of(self, cell: Cell) -> Path:
+        """Where a cell keeps what it needs to go on, until its record is written."""
+        return self._unfinished / cell.name
+
+    def remove_work(self, cells: Iterable[Cell]) -> None:
+        """Removes what finished cells left that were killed between writing their record and tidying up."""
+        for cell in cells:
+            shutil.rmtree(self.work_of(cell), ignore_errors=True)
 
 
 def _lasting(plan: StudyPlan) -> dict[str, Any]:
