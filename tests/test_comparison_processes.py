@@ -70,6 +70,7 @@ def run(root, prepare, *, count=1, folds=(1, 2, 3)):
 
 def main(root):
     """What the tests that kill a study run in a process of its own."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     run(Path(root), lingering)
 
 
