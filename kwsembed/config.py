@@ -12,10 +12,11 @@ from typing import Any
 
 from kwsembed.errors import ConfigError
 from kwsembed.frontend.config import FrontendConfig
-from kwsembed.methods import PRETRAININGS, REBALANCINGS, parse_method
+from kwsembed.methods import PRETRAININGS, REBALANCINGS, TEACHER, parse_method
 from kwsembed.settings import from_plain, require, require_named, require_not_negative, require_positive
 
 BACKBONES = ("ds_cnn", "bc_resnet", "lstm")
+BY_METHOD = "by_method"
 SAMPLINGS = ("natural", "square_root", "balanced", "oversampled", "undersampled:RATIO")
 
 
@@ -118,7 +119,10 @@ class TrainConfig:
         embedding_size: Dimensions of the embedding.
         window_s: Length of the window that the model sees, in seconds.
         pretrain: Pretraining method and its options (see `kwsembed.methods.PRETRAININGS`).
-        pretrain_sampling: How pretraining draws classes (see `class_probabilities`).
+        pretrain_sampling: How pretraining draws classes (see `class_probabilities`), or `by_method`: as suits
+            the method, balanced for most.
+        teacher: File of the model that the pretraining `teacher` imitates (see
+            `kwsembed.teaching.load_teacher`); empty for none.
         rebalance: Remedy for imbalance of the frozen and the end-to-end variant, and its options (see
             `kwsembed.methods.REBALANCINGS`); the yardstick has class weights whatever is asked for here.
         class_weights: By label, what the weights of the remedy are multiplied with, above 0 (only ratios
@@ -133,7 +137,8 @@ class TrainConfig:
     embedding_size: int = 64
     window_s: float = 1.0
     pretrain: str = "clustering"
-    pretrain_sampling: str = "balanced"
+    pretrain_sampling: str = BY_METHOD
+    teacher: str = ""
     rebalance: str = "class_weight"
     target_false_alarms_per_hour: float = 0.5
     int8_loss_bound: float = 0.01
@@ -145,8 +150,14 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         require_named(self, "backbone", BACKBONES)
-        parse_method(self.pretrain, PRETRAININGS, kind="pretrain")
-        require_named(self, "pretrain_sampling", SAMPLINGS)
+        pretrain, _ = parse_method(self.pretrain, PRETRAININGS, kind="pretrain")
+        require(
+            bool(self.teacher) or pretrain.name != TEACHER,
+            "pretraining by a teacher needs one",
+            expected="a .tflite or .keras file that takes a waveform (--teacher FILE)",
+            received=f"teacher={self.teacher!r}",
+        )
+        require_named(self, "pretrain_sampling", (BY_METHOD, *SAMPLINGS))
         parse_method(self.rebalance, REBALANCINGS, kind="rebalance")
         require_positive(self, "width", "embedding_size", "window_s", "target_false_alarms_per_hour")
         require_not_negative(self, "int8_loss_bound")
@@ -174,6 +185,13 @@ class TrainConfig:
     def window_samples(self) -> int:
         """Length of the model's window in samples."""
         return round(self.window_s * self.frontend.sample_rate_hz)
+
+    @property
+    def pretraining_sampling(self) -> str:
+        """How pretraining draws classes, whoever chose it."""
+        if self.pretrain_sampling != BY_METHOD:
+            return self.pretrain_sampling
+        return parse_method(self.pretrain, PRETRAININGS, kind="pretrain")[0].sampling
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for TOML or JSON; without `class_weights` if there are none."""

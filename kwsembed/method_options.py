@@ -28,12 +28,14 @@ class Method:
         summary: What it does, in a line.
         source: Where it was published.
         options: Its options.
+        sampling: How pretraining by it draws classes, unless another way is asked for.
     """
 
     name: str
     summary: str
     source: str
     options: Mapping[str, Option]
+    sampling: str = "balanced"
 
 
 def parse_method(text: str, known: Mapping[str, Method], *, kind: str) -> tuple[Method, dict[str, float]]:

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from kwsembed.method_options import Method, Option, parse_method
 
-__all__ = ["PRETRAININGS", "REBALANCINGS", "Method", "Option", "parse_method"]
+__all__ = ["PRETRAININGS", "REBALANCINGS", "TEACHER", "Method", "Option", "parse_method"]
+
+
+TEACHER = "teacher"
+"""The pretraining that imitates the model of `TrainConfig.teacher`."""
 
 
 def _table(*methods: Method) -> dict[str, Method]:
@@ -184,6 +188,14 @@ PRETRAININGS = _table(
         "normalised softmax over classes, and one over training clips, each a class of its own",
         "after Dosovitskiy et al. 2014, arXiv:1406.6909",
         {"clips": Option(0.5, 0.0, 10.0), "scale": Option(16.0, 1.0, 100.0)},
+    ),
+    Method(
+        TEACHER,
+        "what another, trained model says of the same audio, and a normalised softmax over classes",
+        "after Romero et al. 2014, arXiv:1412.6550, equation 3",
+        {"by_class": Option(0.3, 0.0, 10.0), "dims": Option(64, 1, 1024, whole=True)},
+        # What a teacher knows, it knows of background too, of which there is the most to hear.
+        sampling="square_root",
     ),
 )
 

@@ -88,9 +88,9 @@ def test_a_config_takes_every_remedy_and_refuses_what_it_cannot_be(name):
 
 @pytest.mark.parametrize("name", PRETRAININGS)
 def test_a_config_takes_every_pretraining_and_refuses_what_it_cannot_be(name):
-    assert TrainConfig(pretrain=name).pretrain == name
+    assert TrainConfig(pretrain=name, teacher="yamnet.tflite").pretrain == name
     with pytest.raises(ConfigError, match="unknown option of pretrain"):
-        TrainConfig(pretrain=f"{name}:volume=11")
+        TrainConfig(pretrain=f"{name}:volume=11", teacher="yamnet.tflite")
 
 
 def test_tuning_draws_whole_numbers_where_an_option_counts():

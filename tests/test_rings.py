@@ -30,6 +30,7 @@ TENSORFLOW_RING = (
     "models",
     "losses",
     "pretraining",
+    "teaching",
     "training",
     "comparison",
     "tuning",

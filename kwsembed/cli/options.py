@@ -7,9 +7,9 @@ import dataclasses
 import math
 
 from kwsembed.config import TrainConfig
-from kwsembed.methods import PRETRAININGS, REBALANCINGS
+from kwsembed.methods import PRETRAININGS, REBALANCINGS, TEACHER
 
-_OVERRIDES = ("backbone", "width", "pretrain", "rebalance", "target_false_alarms_per_hour", "seed")
+_OVERRIDES = ("backbone", "width", "pretrain", "rebalance", "teacher", "target_false_alarms_per_hour", "seed")
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +71,11 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(option, metavar=metavar, help=f"{choices} (default: the first)")
     parser.add_argument(
+        "--teacher",
+        metavar="FILE",
+        help="pretrain by imitating a trained .tflite or .keras model of waveforms, such as YAMNet",
+    )
+    parser.add_argument(
         "--width", type=float, metavar="X", help="factor on the network's channels (default: 1)"
     )
     parser.add_argument(
@@ -85,6 +90,8 @@ def config_of(args: argparse.Namespace) -> TrainConfig:
     """The settings that were asked for: those of --config, overridden by single options."""
     config = TrainConfig.read(args.config) if args.config else TrainConfig()
     given = {name: getattr(args, name) for name in _OVERRIDES if getattr(args, name) is not None}
+    if args.teacher is not None:
+        given["pretrain"] = args.pretrain or TEACHER
     return dataclasses.replace(config, **given)
 
 

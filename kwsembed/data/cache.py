@@ -70,6 +70,13 @@ class ClipStore:
         )
         return other
 
+    def by_shard(self) -> dict[Path, list[int]]:
+        """For each shard's file the clips in it, in order; a file of that name never holds other audio."""
+        found: dict[Path, list[int]] = {}
+        for index, path in enumerate(self._paths):
+            found.setdefault(path, []).append(index)
+        return found
+
     def read(self, index: int, start: int, stop: int) -> np.ndarray:
         """Samples [start, stop) of a clip, int16."""
         path = self._paths[index]

@@ -58,8 +58,8 @@ def training_dataset(
     sees what it would have seen. Memory stays at a few batches, whatever the size of the store.
 
     Returns:
-        Dataset of `(log_mel, labels)`: `(batch, frames, mels)` float32, and a dict of `class` and `item`,
-        each `(batch,)` int32.
+        Dataset of `(log_mel, labels)`: `(batch, frames, mels)` float32, and a dict of `class`, `item` and
+        `start` (the window's first sample within its clip), each `(batch,)` int32.
     """
     window_samples, batch = schedule.window_samples, schedule.batch_size
     change_speed = SpeedChange(window_samples, largest_change=augment.speed_change)
@@ -67,14 +67,13 @@ def training_dataset(
 
     def cut(step: np.int64) -> tuple[np.ndarray, ...]:
         draw = schedule.draw(int(step))
-        cuts = read_windows(
-            store, schedule.clips[draw.items], draw.starts - lead, window_samples + 2 * lead
-        )
+        cuts = read_windows(store, schedule.clips[draw.items], draw.starts - lead, window_samples + 2 * lead)
         return (
             change_speed(cuts, draw.speeds),
             read_windows(store, schedule.clips[draw.mix_items], draw.mix_starts, window_samples),
             draw.classes.astype(np.int32),
             draw.items.astype(np.int32),
+            draw.starts.astype(np.int32),
             draw.seed,
         )
 
@@ -86,15 +85,18 @@ def training_dataset(
     to_log_mel = LogMel(frontend)
 
     def features(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        played, mix, classes, items, augment_seed = tf.numpy_function(
-            cut, [step], (tf.float32, tf.int16, tf.int32, tf.int32, tf.int64)
+        played, mix, classes, items, starts, augment_seed = tf.numpy_function(
+            cut, [step], (tf.float32, tf.int16, tf.int32, tf.int32, tf.int32, tf.int64)
         )
         waveforms = tf.ensure_shape(played, (batch, window_samples)) * _PCM_SCALE
         backgrounds = tf.cast(tf.ensure_shape(mix, (batch, window_samples)), tf.float32) * _PCM_SCALE
         seeds = tf.random.experimental.stateless_split(tf.ensure_shape(augment_seed, (2,)), 2)
         waveforms = augment_waveforms(waveforms, backgrounds, rooms, seeds[0], config=augment)
         log_mels = mask_spectrogram(to_log_mel(waveforms), seeds[1], config=augment)
-        labels = {"class": tf.ensure_shape(classes, (batch,)), "item": tf.ensure_shape(items, (batch,))}
+        labels = {
+            name: tf.ensure_shape(values, (batch,))
+            for name, values in (("class", classes), ("item", items), ("start", starts))
+        }
         return log_mels, labels
 
     return (

@@ -6,7 +6,7 @@ the proxies of others are learned; both are saved and restored with the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -23,6 +23,10 @@ class Objective(keras.layers.Layer):
 
     refresh_epochs = 0
     """Epochs between two calls of `refresh`; 0 for never."""
+
+    def per_example(self, embeddings: tf.Tensor, labels: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """`(batch,)` losses from what `training_dataset` says of a batch; an objective may use more of it."""
+        return self(embeddings, labels["class"], labels["item"])
 
     def refresh(self, embeddings: np.ndarray, *, seed: int) -> dict[str, float]:
         """Renews the state from the embeddings `(items, dim)` of all training clips; returns some figures."""

@@ -7,14 +7,16 @@ from collections.abc import Callable
 import numpy as np
 
 from kwsembed.config import TrainConfig
-from kwsembed.methods import PRETRAININGS, parse_method
+from kwsembed.methods import PRETRAININGS, TEACHER, parse_method
 from kwsembed.pretraining import (
     cluster_objectives,
     exemplar_objective,
     pair_objectives,
     proxy_objectives,
+    teacher_objective,
 )
 from kwsembed.pretraining.objective import Objective
+from kwsembed.teaching.targets import TeacherTargets
 
 OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "clustering": cluster_objectives.clustering,
@@ -31,17 +33,25 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "soft_triple": proxy_objectives.several_centers,
     "proxy_anchor": proxy_objectives.anchored,
     "exemplar": exemplar_objective.exemplars,
+    TEACHER: teacher_objective.taught,
 }
 """Builders by method name: `(config, classes (items,), class_count, **options) -> Objective`."""
 
 
-def build_objective(config: TrainConfig, classes: np.ndarray, class_count: int) -> Objective:
+def build_objective(
+    config: TrainConfig,
+    classes: np.ndarray,
+    class_count: int,
+    *,
+    targets: Callable[[int], TeacherTargets] | None = None,
+) -> Objective:
     """The objective that a config asks for.
 
     Args:
         config: Its `pretrain` names the method and its options.
         classes: `(items,)` class of every training clip.
         class_count: Number of classes.
+        targets: Gives what the pretraining `teacher` imitates, in so many dimensions; not called by others.
 
     Example:
         >>> objective = build_objective(TrainConfig(pretrain="soft_triple:centers=2"), np.array([0, 1]), 2)
@@ -49,4 +59,7 @@ def build_objective(config: TrainConfig, classes: np.ndarray, class_count: int) 
         2
     """
     method, options = parse_method(config.pretrain, PRETRAININGS, kind="pretrain")
-    return OBJECTIVES[method.name](config, classes, class_count, **options)
+    further = {}
+    if method.name == TEACHER and targets is not None:
+        further["targets"] = targets(int(options["dims"]))
+    return OBJECTIVES[method.name](config, classes, class_count, **options, **further)

@@ -44,11 +44,11 @@ class EmbeddingPretrainer(keras.Model):
         return [self.loss_tracker]
 
     def train_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """One optimiser step on `(log_mel, {"class", "item"})`."""
+        """One optimiser step on `(log_mel, {"class", "item", ...})`, as `training_dataset` gives them."""
         log_mel, labels = data
         with tf.GradientTape() as tape:
             embeddings = self.embedder(log_mel, training=True)
-            loss = tf.reduce_mean(self.objective(embeddings, labels["class"], labels["item"]))
+            loss = tf.reduce_mean(self.objective.per_example(embeddings, labels))
         weights = self.trainable_variables
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         self.optimizer.apply(gradients, weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -25,6 +26,7 @@ from kwsembed.training.monitor import ClassifierMonitor, EmbeddingMonitor
 from kwsembed.training.rebalancing import MeanOf, epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stage import StagePlan, run_stage
+from kwsembed.training.teacher import teacher_targets_of
 from kwsembed.training.variables_file import load_variables, save_variables
 
 PRETRAIN = "pretrain"
@@ -85,11 +87,21 @@ class Stages:
 
     def pretrain(self) -> dict[str, Any]:
         """Trains the embedder on the pretraining objective."""
-        schedule = self._schedule_of(PRETRAIN, self._config.pretrain_sampling)
+        schedule = self._schedule_of(PRETRAIN, self._config.pretraining_sampling)
 
         def train() -> tuple[keras.Model, list[dict[str, float]]]:
             embedder = for_training(self.embedder())
-            objective = build_objective(self._config, self._data.classes_of("train"), len(self._data.labels))
+            objective = build_objective(
+                self._config,
+                self._data.classes_of("train"),
+                len(self._data.labels),
+                targets=partial(
+                    teacher_targets_of,
+                    self._data,
+                    progress=self._progress("asking the teacher"),
+                    say=self._say,
+                ),
+            )
             anchors = self._data.anchors("train")
             model = EmbeddingPretrainer(embedder, objective)
             plan = self._plan(

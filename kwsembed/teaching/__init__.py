@@ -1,0 +1,9 @@
+"""Learning from a teacher: another, trained model, whose view of the training audio is imitated."""
+
+from __future__ import annotations
+
+from kwsembed.teaching.features import TeacherFeatures, ask_teacher
+from kwsembed.teaching.targets import TeacherTargets, teacher_targets
+from kwsembed.teaching.teacher import Teacher, load_teacher
+
+__all__ = ["Teacher", "TeacherFeatures", "TeacherTargets", "ask_teacher", "load_teacher", "teacher_targets"]
