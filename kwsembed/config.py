@@ -31,6 +31,8 @@ class AugmentConfig:
         background_snr_db: Range of the signal-to-noise ratio, in dB.
         reverberation_probability: How often a synthetic room is applied.
         span_probability: How often all but a span of the window is zeroed (see `keep_span`).
+        equaliser_db: Spread (standard deviation) of a random frequency response, in dB (see `equalise`).
+        low_pass_probability: How often that response also falls off above a random frequency.
         time_masks: SpecAugment stripes in time, each of 0 to `time_mask_frames` frames.
         time_mask_frames: Widest stripe in time.
         mel_masks: SpecAugment stripes in frequency, each of 0 to `mel_mask_bands` bands.
@@ -43,13 +45,20 @@ class AugmentConfig:
     background_snr_db: tuple[float, float] = (0.0, 30.0)
     reverberation_probability: float = 0.2
     span_probability: float = 0.15
+    equaliser_db: float = 4.0
+    low_pass_probability: float = 0.25
     time_masks: int = 2
     time_mask_frames: int = 10
     mel_masks: int = 2
     mel_mask_bands: int = 8
 
     def __post_init__(self) -> None:
-        for name in ("background_probability", "reverberation_probability", "span_probability"):
+        for name in (
+            "background_probability",
+            "reverberation_probability",
+            "span_probability",
+            "low_pass_probability",
+        ):
             value = getattr(self, name)
             require(
                 0 <= value <= 1,
@@ -71,7 +80,9 @@ class AugmentConfig:
                 expected="[low, high]",
                 received=f"{name}={value}",
             )
-        require_not_negative(self, "time_masks", "time_mask_frames", "mel_masks", "mel_mask_bands")
+        require_not_negative(
+            self, "equaliser_db", "time_masks", "time_mask_frames", "mel_masks", "mel_mask_bands"
+        )
 
 
 @dataclass(frozen=True)

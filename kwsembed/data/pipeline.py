@@ -10,6 +10,7 @@ import tensorflow as tf
 from kwsembed.config import AugmentConfig
 from kwsembed.data.augment import augment_waveforms, mask_spectrogram, room_responses
 from kwsembed.data.cache import ClipStore
+from kwsembed.data.equaliser import equalise
 from kwsembed.data.log_mel import LogMel
 from kwsembed.data.sampling import WindowSchedule
 from kwsembed.data.speed import SpeedChange
@@ -90,9 +91,11 @@ def training_dataset(
         )
         waveforms = tf.ensure_shape(played, (batch, window_samples)) * _PCM_SCALE
         backgrounds = tf.cast(tf.ensure_shape(mix, (batch, window_samples)), tf.float32) * _PCM_SCALE
-        seeds = tf.random.experimental.stateless_split(tf.ensure_shape(augment_seed, (2,)), 2)
+        seeds = tf.random.experimental.stateless_split(tf.ensure_shape(augment_seed, (2,)), 3)
         waveforms = augment_waveforms(waveforms, backgrounds, rooms, seeds[0], config=augment)
-        log_mels = mask_spectrogram(to_log_mel(waveforms), seeds[1], config=augment)
+        log_mels = to_log_mel(waveforms)
+        log_mels = equalise(log_mels, seeds[2], config=augment, log_offset=frontend.log_offset)
+        log_mels = mask_spectrogram(log_mels, seeds[1], config=augment)
         labels = {
             name: tf.ensure_shape(values, (batch,))
             for name, values in (("class", classes), ("item", items), ("start", starts))
