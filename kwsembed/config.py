@@ -45,8 +45,8 @@ class AugmentConfig:
     background_snr_db: tuple[float, float] = (0.0, 30.0)
     reverberation_probability: float = 0.2
     span_probability: float = 0.15
-    equaliser_db: float = 4.0
-    low_pass_probability: float = 0.25
+    equaliser_db: float = 0.0
+    low_pass_probability: float = 0.0
     time_masks: int = 2
     time_mask_frames: int = 10
     mel_masks: int = 2

@@ -107,8 +107,6 @@ def _no_augmentation():
         background_probability=0.0,
         reverberation_probability=0.0,
         span_probability=0.0,
-        equaliser_db=0.0,
-        low_pass_probability=0.0,
         time_masks=0,
         mel_masks=0,
     )
