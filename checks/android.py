@@ -2,15 +2,15 @@
 
     python -m checks.android RUN --work DIR --audio EVENTS.wav [MORE ...]
 
-Needs Java, npm, and Debian's junit4, aapt and android-framework-res; npm packages go to DIR and are kept for the
-next time. Exits 1 where the app and this package differ:
+Needs Java, npm, and Debian's junit4, aapt and android-framework-res; npm packages go to DIR and are kept for
+the next time. Exits 1 where the app and this package differ:
 
 - tests: the detector's own, against what Python computes (`export/android/golden.py`);
-- recording: each file, at 48 kHz and in odd chunks, goes through the Kotlin detector, which asks for the scores of
-  its windows here; windows, detections from these scores, and the events of `kwsembed detect` are compared;
-- app: resources and manifest, by aapt against Android 10; the app's Kotlin against declarations of what it uses of
-  Android and LiteRT (`checks/android_api`), since the libraries themselves cannot be had here. Nothing is built that
-  could run on a phone.
+- recording: each file, at 48 kHz and in odd chunks, goes through the Kotlin detector, which asks for the
+  scores of its windows here; windows, detections from these scores, and the events of `kwsembed detect`;
+- app: resources and manifest, by aapt against Android 10; the app's Kotlin, against declarations of what it
+  uses of Android and LiteRT (`checks/android_api`), since the libraries themselves cannot be had here. Nothing
+  is built that could run on a phone.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ class _Java:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         problems = self._resources(generated)
-        sources = [f"{module}/src/main/kotlin" for module in ("detector", "app")] + ["detector/src/test/kotlin"]
+        sources = [f"{module}/src/main/kotlin" for module in ("detector", "app")] + [
+            "detector/src/test/kotlin"
+        ]
         compiler = self._kotlin / "lib" / "kotlin-compiler.jar"
         command = [*JAVA, "-cp", compiler, "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"]
         command += ["-kotlin-home", self._kotlin, "-no-stdlib", "-no-reflect", "-jvm-target", "17", "-Werror"]
@@ -137,7 +139,10 @@ def _recording(java: _Java, path: Path) -> list[str]:
     classifier = Classifier(bundle)
     windows, scores, found = _listen(java, pcm, classifier, bundle)
     buffer = WindowBuffer(bundle.window_samples, bundle.hop_samples)
-    wanted_windows = [*buffer.process(resample(to_float(pcm), RATE_HZ, bundle.sample_rate_hz)), *buffer.flush()]
+    wanted_windows = [
+        *buffer.process(resample(to_float(pcm), RATE_HZ, bundle.sample_rate_hz)),
+        *buffer.flush(),
+    ]
     if len(windows) != len(wanted_windows):
         return [f"{path.name}: {len(windows)} windows, in Python {len(wanted_windows)}"]
     difference = float(np.abs(windows - np.stack(wanted_windows)).max())
@@ -148,7 +153,9 @@ def _recording(java: _Java, path: Path) -> list[str]:
     same_scores = events.process(scores[:, ~bundle.background_mask])
     same_scores += events.flush(end_s=len(pcm) / RATE_HZ)
     exact = found == same_scores
-    print(f"{path.name}: {len(found)} detections, {'' if exact else 'not '}those of Python from the same scores")
+    print(
+        f"{path.name}: {len(found)} detections, {'' if exact else 'not '}those of Python from the same scores"
+    )
     problems += [f"{path.name}: {found}, by Python {same_scores}"] * (not exact)
     return problems + _events(path.name, found, pcm, bundle)
 
@@ -162,7 +169,8 @@ def _listen(
     windows, scores = [], []
     command = java.command("kwsembed.detector.PipeKt", java.assets, file, RATE_HZ)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         while process.stdout.read(1) == b"w":
             windows.append(np.frombuffer(process.stdout.read(4 * bundle.window_samples), "<f4"))
             scores.append(classifier.score_windows(windows[-1][None])[0])

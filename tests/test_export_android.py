@@ -54,7 +54,7 @@ def test_what_gradle_leaves_in_the_sources_is_not_exported(
         (here / "project" / folder / "big").write_text("big")
     monkeypatch.setattr("export.android.project.HERE", here)
     project = export_android(run, tmp_path / "app")
-    assert [path for path in project.rglob("big")] == []
+    assert list(project.rglob("big")) == []
     assert (project / "app" / "build.gradle.kts").exists()
 
 
@@ -100,7 +100,9 @@ def test_without_a_clone_the_app_is_refused_and_the_rest_is_made(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(kwsembed, "__file__", str(tmp_path / "site-packages" / "kwsembed" / "__init__.py"))
-    monkeypatch.setattr("kwsembed.cli.export._module_name", lambda target: f"kwsembed.export_targets.{target}")
+    monkeypatch.setattr(
+        "kwsembed.cli.export._module_name", lambda target: f"kwsembed.export_targets.{target}"
+    )
     arguments = ["export", str(run), "--out", str(tmp_path / "M"), "--target", "mobile"]
     assert command.main([*arguments, "--app"]) == 2
     assert "clone" in capsys.readouterr().err
@@ -160,7 +162,8 @@ def test_the_check_compiles_with_the_version_that_the_project_names() -> None:
     gradle = re.search(r"gradle-([\d.]+)-bin", wrapper)
     app = (PROJECT / "app/build.gradle.kts").read_text()
     litert = re.search(r"litert:litert:([\d.]+)", app)
-    assert gradle and litert
+    assert gradle is not None
+    assert litert is not None
     told = (HERE / "README.md").read_text().split("Versions,")[1]
     for version in (*versions.values(), gradle[1], litert[1]):
         assert version in told

@@ -120,7 +120,8 @@ class Listening(context: Context) {
                 wanted = false // should judging fail, the microphone must not stay open
                 recording.join()
             }
-            return if (failure == 0) State.Off else State.Failed(context.getString(R.string.microphone_failed, failure))
+            if (failure == 0) return State.Off
+            return State.Failed(context.getString(R.string.microphone_failed, failure))
         }
     }
 

@@ -123,7 +123,8 @@ class MainActivity : Activity() {
     private fun line(heard: Listening.Heard): String {
         val time = DateFormat.getTimeInstance(DateFormat.MEDIUM).format(Date(heard.beganAtMs))
         val detection = heard.detection
-        return getString(R.string.detection, time, detection.label, detection.offsetS - detection.onsetS, detection.score)
+        val seconds = detection.offsetS - detection.onsetS
+        return getString(R.string.detection, time, detection.label, seconds, detection.score)
     }
 
     private companion object {

@@ -8,7 +8,8 @@ import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 
 class BundleTest {
-    private val golden = listOf("bundle.json", "labels.txt", "model.tflite").map { Golden.bytes("bundle/$it") }
+    private val names = listOf("bundle.json", "labels.txt", "model.tflite")
+    private val golden = names.map { Golden.bytes("bundle/$it") }
 
     @Test
     fun `a bundle says what Python reads in it`() {
@@ -28,16 +29,16 @@ class BundleTest {
     fun `the app's own bundle can be used`() {
         val assets = File("../app/src/main/assets")
         if (!File(assets, "bundle.json").exists()) return println("no bundle in $assets yet: nothing to read")
-        val (description, labels, model) = listOf("bundle.json", "labels.txt", "model.tflite").map { File(assets, it).readBytes() }
+        val (description, labels, model) = names.map { File(assets, it).readBytes() }
         assertTrue(Bundle.read(description, labels, model).eventLabels.isNotEmpty())
     }
 
     @Test
     fun `a changed file is refused by name`() {
-        for ((index, name) in listOf("bundle.json", "labels.txt", "model.tflite").withIndex()) {
+        for ((index, name) in names.withIndex()) {
             val files = golden.map { it.copyOf() }
-            val at = if (index == 0) files[0].toString(Charsets.ISO_8859_1).indexOf("0.125") + 4 else files[index].size - 2
-            files[index][at]++
+            val hop = files[0].toString(Charsets.ISO_8859_1).indexOf("0.125")
+            files[index][if (index == 0) hop + 4 else files[index].size - 2]++
             val error = assertFailsWith<BundleException> { Bundle.read(files[0], files[1], files[2]) }
             assertContains(error.message!!, "$name was changed")
         }
@@ -47,7 +48,7 @@ class BundleTest {
     fun `the layout of the description does not matter`() {
         val root = Json.parse(golden[0]) as Map<*, *>
         val inOneLine = Json.canonical(root).toByteArray()
-        assertEquals(Bundle.read(golden[0], golden[1], golden[2]).labels, Bundle.read(inOneLine, golden[1], golden[2]).labels)
+        assertEquals(root["labels"], Bundle.read(inOneLine, golden[1], golden[2]).labels)
     }
 
     @Test
@@ -61,7 +62,8 @@ class BundleTest {
             "smoothing_windows is out of range" to ("\"smoothing_windows\": 1" to "\"smoothing_windows\": 0"),
             "the threshold of loud is out of range" to ("\"threshold\": 0.5" to "\"threshold\": 0"),
             "operating points and event labels differ" to ("{\"loud\": {" to "{\"quiet\": {"),
-            "a background label is none of the labels" to ("\"background_labels\": [\"quiet\"]" to "\"background_labels\": [\"noise\"]"),
+            "a background label is none of the labels" to
+                ("\"background_labels\": [\"quiet\"]" to "\"background_labels\": [\"noise\"]"),
             "a label occurs twice" to ("\"labels\": [\"quiet\", \"loud\"]" to "\"labels\": [\"quiet\", \"quiet\"]"),
             "frontend is no object" to ("\"frontend\": {\"sample_rate_hz\": 8}" to "\"frontend\": null"),
         )

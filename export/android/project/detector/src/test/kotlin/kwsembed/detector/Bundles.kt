@@ -9,7 +9,9 @@ fun description(vararg replacements: Pair<String, String>): ByteArray {
     var text = """{
         "format": 1, "labels": ["quiet", "loud"], "background_labels": ["quiet"],
         "frontend": {"sample_rate_hz": 8}, "window_samples": 8,
-        "post": {"hop_s": 0.5, "smoothing_windows": 1, "min_consecutive": 1, "refractory_s": 0.0, "onset_shift_s": 0.0},
+        "post": {
+            "hop_s": 0.5, "smoothing_windows": 1, "min_consecutive": 1, "refractory_s": 0.0, "onset_shift_s": 0.0
+        },
         "operating_points": {"loud": {"threshold": 0.5}},
         "files": {"labels.txt": "${sha256("quiet\nloud\n".toByteArray())}", "model.tflite": "${sha256(model)}"}
     }"""
@@ -21,7 +23,8 @@ fun description(vararg replacements: Pair<String, String>): ByteArray {
     return Json.canonical(root + ("sha256" to sha256(Json.canonical(root).toByteArray()))).toByteArray()
 }
 
-fun read(description: ByteArray, labels: String = "quiet\nloud\n") = Bundle.read(description, labels.toByteArray(), model)
+fun read(description: ByteArray, labels: String = "quiet\nloud\n") =
+    Bundle.read(description, labels.toByteArray(), model)
 
 fun bundleOf(hopS: Double, sampleRateHz: Int, windowSamples: Int): Bundle = read(
     description(

@@ -18,7 +18,8 @@ class EventDetectorTest {
         for (case in Golden.index.objects("events")) {
             val thresholds = case.numbers("thresholds")
             val labels = thresholds.keys.toList()
-            val detector = EventDetector(labels, thresholds, postProcessing(case["post"] as Map<*, *>), case.number("window_s"))
+            val post = postProcessing(case["post"] as Map<*, *>)
+            val detector = EventDetector(labels, thresholds, post, case.number("window_s"))
             val found = ArrayList<Detection>()
             repeat(case.whole("hops")) {
                 found += detector.process(scores.copyOfRange(at, at + labels.size)).detections

@@ -15,7 +15,8 @@ class JsonTest {
             "c" to emptyMap<String, Any?>(),
             "d" to emptyList<Any?>(),
         )
-        val text = """ { "a" : [1, -0.5e+3,true,false ,null], "b":"\"\\\/\b\f\n\r\t\u00e9\uD83D\udc36","c":{ },"d":[ ]}  """
+        val escaped = """ "\"\\\/\b\f\n\r\t\u00e9\uD83D\udc36" """
+        val text = """ { "a" : [1, -0.5e+3,true,false ,null], "b":$escaped,"c":{ },"d":[ ]}  """
         assertEquals(wanted, parse(text))
         assertEquals(-500.0, JsonNumber("-0.5e+3").toDouble())
         assertEquals(null, JsonNumber("1.0").toIntOrNull())
@@ -24,8 +25,9 @@ class JsonTest {
     @Test
     fun `what is no JSON is refused`() {
         val broken = listOf(
-            "", " ", "{", "[1,]", "[1 2]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "{\"a\":1,\"a\":2}", "'a'", "\"a", "\"\n\"",
-            "\"\\x\"", "\"\\u12\"", "\"\\u+123\"", "01", "1.", ".5", "+1", "-", "1e", "NaN", "Infinity", "nul", "truex",
+            "", " ", "{", "[1,]", "[1 2]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "{\"a\":1,\"a\":2}",
+            "'a'", "\"a", "\"\n\"", "\"\\x\"", "\"\\u12\"", "\"\\u+123\"",
+            "01", "1.", ".5", "+1", "-", "1e", "NaN", "Infinity", "nul", "truex",
             "1 2", "// a\n1", "[".repeat(100) + "]".repeat(100), "\uFEFF1",
         )
         for (text in broken) assertFailsWith<JsonException>(text) { parse(text) }
