@@ -9,8 +9,8 @@ the next time. Exits 1 where the app and this package differ:
 - recording: each file, at 48 kHz and in odd chunks, goes through the Kotlin detector, which asks for the
   scores of its windows here; windows, detections from these scores, and the events of `kwsembed detect`;
 - app: resources and manifest, by aapt against Android 10; the app's Kotlin, against declarations of what it
-  uses of Android and LiteRT (`checks/android_api`), since the libraries themselves cannot be had here. Nothing
-  is built that could run on a phone.
+  uses of Android and LiteRT (`checks/android_api`), since the libraries themselves cannot be had
+  here. Nothing is built that could run on a phone.
 """
 
 from __future__ import annotations

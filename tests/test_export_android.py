@@ -151,6 +151,11 @@ def test_the_app_asks_for_the_microphone_and_for_no_network() -> None:
         ("RECORD_AUDIO", False),
         ("INTERNET", True),
     ]
+    activities = re.findall(r'<activity\s+android:name="\.(\w+)"', manifest)
+    assert activities
+    for activity in activities:
+        assert re.search(rf"^class {activity} : Activity\(\)", kotlin("app"), flags=re.M)
+    assert 'namespace = "kwsembed.app"' in (PROJECT / "app/build.gradle.kts").read_text()
 
 
 def test_the_check_compiles_with_the_version_that_the_project_names() -> None:

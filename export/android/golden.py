@@ -131,16 +131,5 @@ def _bundle(folder: Path) -> dict[str, Any]:
 
 
 def _point(label: str, threshold: float) -> OperatingPoint:
-    return OperatingPoint(
-        label=label,
-        threshold=threshold,
-        target_false_alarms_per_hour=0.5,
-        false_alarms=0,
-        hours=0.0,
-        false_alarms_per_hour=None,
-        false_alarms_per_hour_upper=None,
-        certified=False,
-        events=0,
-        misses=0,
-        miss_rate=None,
-    )
+    """A threshold about which nothing else is known."""
+    return OperatingPoint(label, threshold, 0.5, 0, 0.0, None, None, False, 0, 0, None)

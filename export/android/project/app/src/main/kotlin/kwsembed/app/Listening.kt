@@ -105,6 +105,10 @@ class Listening(context: Context) {
                 .map { name -> context.assets.open(name).use { it.readBytes() } }
         val read = Bundle.read(description, labels, model)
         LiteRtScorer.open(context.assets).use { scorer ->
+            // One window of silence: a model that does not fit is refused before anything is heard.
+            if (scorer.score(FloatArray(read.windowSamples)).size != read.labels.size) {
+                throw BundleException("the model does not fit its bundle")
+            }
             val microphone = Microphone.open() ?: return State.Failed(context.getString(R.string.no_microphone))
             val beganAtMs = System.currentTimeMillis()
             main.post {
