@@ -20,6 +20,7 @@ _OWN_OPTIONS = {
     "data": ("streaming",),
     "keep_thresholds": ("streaming",),
     "int8_head": ("micro",),
+    "app": ("mobile",),
 }
 
 
@@ -90,6 +91,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--int8-head",
         action="store_true",
         help="micro: the head in int8 too, for cores without floating point; a little less exact",
+    )
+    parser.add_argument(
+        "--app",
+        action="store_true",
+        help="mobile: the project of an Android app too, with the model in it; from a clone",
     )
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="accepted everywhere; nothing here is random"
