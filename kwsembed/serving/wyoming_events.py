@@ -56,6 +56,8 @@ async def read_event(reader: asyncio.StreamReader) -> Event | None:
         raise ProtocolError("a line is too long", expected=f"at most {LARGEST_TEXT} bytes") from None
     if not line:
         return None
+    if not line.endswith(b"\n"):
+        raise asyncio.IncompleteReadError(line, None)
     header = _object(line, what="the line")
     data = header.get("data") or {}
     if not isinstance(data, dict) or not isinstance(header.get("type"), str):
