@@ -3,9 +3,9 @@
     python -m checks.raspberry_pi RUN --work DIR --audio stream.wav
 
 The installer makes a virtual environment without TensorFlow under DIR. In it run `detect`, with a real MQTT
-broker (mosquitto, if it is installed), and `wyoming`, with the package `wyoming`'s own client, which sends the
-audio in another format. Units go to `systemd-analyze`, if it is there. Exits 1 if the installation fails, if a
-client is told of other events than `detect` finds in the file, or if a unit is faulty. Linux only.
+broker (mosquitto, if it is installed), and `wyoming`, with the client of the package `wyoming`, which sends
+the audio in another format. Units go to `systemd-analyze`, if it is there. Exits 1 if the installation fails,
+if a client is told of other events than `detect` finds in the file, or if a unit is faulty. Linux only.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 import kwsembed
@@ -51,21 +51,17 @@ def write_wheel(folder: Path) -> Path:
 
 
 def _distribution() -> Distribution:
-    try:
-        installed = distribution("kwsembed")
-    except PackageNotFoundError:
-        installed = None
-    if (
-        installed is None
-        or installed.read_text("METADATA") is None
-        or installed.version != kwsembed.__version__
-    ):
-        raise MissingDependencyError(
-            "kwsembed is not installed, so that nothing says what it needs on the device",
-            received=f"version={installed.version if installed else None}, running {kwsembed.__version__}",
-            fix="python -m pip install . in the clone (or -e .)",
-        )
-    return installed
+    # In a clone, its kwsembed.egg-info may come first; that has no METADATA.
+    found = [each for each in distributions(name="kwsembed") if each.read_text("METADATA") is not None]
+    for each in found:
+        if each.version == kwsembed.__version__:
+            return each
+    raise MissingDependencyError(
+        "kwsembed is not installed, so that nothing says what it needs on the device",
+        expected=f"version {kwsembed.__version__}, which is running",
+        received=f"installed={[each.version for each in found]}",
+        fix="python -m pip install . in the clone (or -e .)",
+    )
 
 
 def _hash(content: bytes) -> str:
