@@ -20,11 +20,12 @@ from kwsembed.bundle import Bundle
 from kwsembed.cli.audio_files import (
     FileTally,
     add_runtime_options,
+    add_threshold_option,
     named,
     progress_beside_output,
     table_output,
 )
-from kwsembed.cli.options import label_threshold
+from kwsembed.cli.options import positive, whole
 from kwsembed.detection.events import Detection
 from kwsembed.errors import AudioError, UserError
 from kwsembed.runtime import Detector
@@ -66,24 +67,17 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--format", choices=("tsv", "jsonl"), default="tsv", help="of the output (default: tsv)"
     )
-    parser.add_argument(
-        "--threshold",
-        type=label_threshold,
-        action="append",
-        default=[],
-        metavar="LABEL=X",
-        help="replace a label's threshold (repeatable)",
-    )
+    add_threshold_option(parser)
     parser.add_argument(
         "--mqtt", metavar="HOST[:PORT]", help="with --mic or -: also tell this MQTT broker and Home Assistant"
     )
     parser.add_argument(
-        "--sample-rate", type=_count, default=16000, metavar="HZ", help="of - and --mic (default: 16000)"
+        "--sample-rate", type=whole, default=16000, metavar="HZ", help="of - and --mic (default: 16000)"
     )
-    parser.add_argument("--channels", type=_count, default=1, metavar="N", help="of - (default: 1)")
+    parser.add_argument("--channels", type=whole, default=1, metavar="N", help="of - (default: 1)")
     parser.add_argument(
         "--chunk-s",
-        type=_seconds,
+        type=positive,
         metavar="S",
         help=f"seconds taken at once (default: {_FILE_CHUNK_S:g}, live {_LIVE_CHUNK_S:g}); changes no result",
     )
@@ -251,19 +245,3 @@ def _report_overflow() -> None:
 
 def _say(text: str) -> None:
     print(f"kwsembed detect: {text}", file=sys.stderr, flush=True)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0; received {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected seconds above 0; received {text!r}")
-    return value

@@ -9,8 +9,8 @@ import signal
 import sys
 from typing import Any
 
-from kwsembed.cli.audio_files import add_runtime_options
-from kwsembed.cli.options import label_threshold, positive, whole
+from kwsembed.cli.audio_files import add_runtime_options, add_threshold_option
+from kwsembed.cli.options import positive, whole
 from kwsembed.runtime.either import load_bundle
 
 DEFAULT_URI = "tcp://0.0.0.0:10400"
@@ -28,14 +28,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_runtime_options(parser)
     parser.add_argument("--uri", default=DEFAULT_URI, help=f"where to listen (default: {DEFAULT_URI})")
-    parser.add_argument(
-        "--threshold",
-        type=label_threshold,
-        action="append",
-        default=[],
-        metavar="LABEL=X",
-        help="replace a label's threshold (repeatable)",
-    )
+    add_threshold_option(parser)
     parser.add_argument(
         "--most-clients", type=whole, default=16, metavar="N", help="clients at a time (default: 16)"
     )

@@ -10,9 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from kwsembed import __version__
 from kwsembed.bundle import Bundle
-from kwsembed.bundle_files import sha256_of
 from kwsembed.errors import KwsembedError, UserError
 from kwsembed.runtime.either import new_detector
 from kwsembed.serving.wyoming_events import (
@@ -23,6 +21,7 @@ from kwsembed.serving.wyoming_events import (
     read_event,
     read_payload,
 )
+from kwsembed.serving.wyoming_info import info
 from kwsembed.serving.wyoming_session import AudioFormat, Fired, Session
 from kwsembed.stream_bundle import StreamBundle
 
@@ -46,34 +45,6 @@ def parse_uri(uri: str) -> tuple[str, int]:
     except ValueError:  # a port that is no number, or above 65535
         pass
     raise UserError("the address cannot be used", expected="tcp://HOST:PORT", received=f"uri={uri}")
-
-
-def info(bundle: Bundle | StreamBundle) -> dict[str, Any]:
-    """The answer to `describe`: one wake model per event label."""
-    attribution = {"name": "kwsembed", "url": ""}
-    version = sha256_of(bundle.model)[:12]
-    models = [
-        {
-            "name": label,
-            "description": label.replace("_", " "),
-            "phrase": label.replace("_", " "),
-            "attribution": attribution,
-            "installed": True,
-            "version": version,
-            "languages": [],
-        }
-        for label in bundle.event_labels
-    ]
-    program = {
-        "name": "kwsembed",
-        "description": "Rare sounds and keywords",
-        "attribution": attribution,
-        "installed": True,
-        "version": __version__,
-        "models": models,
-    }
-    others: dict[str, Any] = {name: [] for name in ("asr", "tts", "handle", "intent", "mic", "snd")}
-    return {**others, "wake": [program]}
 
 
 class WyomingServer:
