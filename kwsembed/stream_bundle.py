@@ -123,6 +123,11 @@ class StreamBundle:
             )
 
     @property
+    def sample_rate_hz(self) -> int:
+        """Rate of the model's waveform."""
+        return self.timing.sample_rate_hz
+
+    @property
     def event_labels(self) -> tuple[str, ...]:
         """Labels that are detected, in the order of `labels`."""
         return tuple(label for label in self.labels if label not in self.background_labels)

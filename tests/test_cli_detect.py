@@ -238,6 +238,27 @@ def test_a_missing_sounddevice_is_named_with_its_pip_line(tone_bundle, monkeypat
     assert 'pip install "kwsembed[mic]"' in capsys.readouterr().err
 
 
+def test_a_microphone_that_is_unplugged_is_one_line_and_2(tone_bundle, monkeypatch, capsys):
+    class Unplugged:
+        def __init__(self, **settings):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def read(self, samples):
+            raise RuntimeError("Input overflowed or device gone")
+
+    module = types.SimpleNamespace(InputStream=Unplugged, PortAudioError=RuntimeError)
+    monkeypatch.setitem(sys.modules, "sounddevice", module)
+    assert main(["detect", str(tone_bundle), "--mic"]) == 2
+    err = capsys.readouterr().err
+    assert err == "kwsembed detect: the microphone gives no more sound: Input overflowed or device gone\n"
+
+
 def test_the_doctor_runs_the_model_of_a_bundle(tone_bundle, capsys):
     assert main(["doctor", "--bundle", str(tone_bundle)]) == 0
     out = capsys.readouterr().out

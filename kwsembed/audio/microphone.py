@@ -27,7 +27,7 @@ def blocks(
 
     Raises:
         MissingDependencyError: If sounddevice or its library PortAudio is not installed.
-        AudioError: If there is no input device, or it cannot record at this rate.
+        AudioError: If there is no input device, it cannot record at this rate, or it stops to record.
     """
     try:
         import sounddevice
@@ -42,13 +42,19 @@ def blocks(
         stream = sounddevice.InputStream(samplerate=sample_rate_hz, channels=1, dtype="float32")
     except (sounddevice.PortAudioError, ValueError) as error:
         raise AudioError(f"the microphone cannot be opened at {sample_rate_hz} Hz: {error}") from None
-    return _listen(stream, max(1, round(block_s * sample_rate_hz)), on_overflow)
+    samples = max(1, round(block_s * sample_rate_hz))
+    return _listen(stream, samples, on_overflow, failure=sounddevice.PortAudioError)
 
 
-def _listen(stream: Any, samples: int, on_overflow: Callable[[], None]) -> Iterator[np.ndarray]:
+def _listen(
+    stream: Any, samples: int, on_overflow: Callable[[], None], *, failure: type[Exception]
+) -> Iterator[np.ndarray]:
     with stream:
         while True:
-            block, overflowed = stream.read(samples)
+            try:
+                block, overflowed = stream.read(samples)
+            except failure as error:  # it was unplugged
+                raise AudioError(f"the microphone gives no more sound: {error}") from None
             if overflowed:
                 on_overflow()
             yield block[:, 0].copy()

@@ -1,4 +1,4 @@
-"""What `classify` and `detect` share: options, files that cannot be used, progress beside their output."""
+"""What `classify`, `detect` and `wyoming` share: options, unusable files, progress beside the output."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+from kwsembed.cli.options import label_threshold
 from kwsembed.errors import AudioError
 from kwsembed.progress import Progress, ProgressLine, silent
 from kwsembed.runtime.interpreter import ENVIRONMENT_VARIABLE, RUNTIMES
@@ -23,6 +24,18 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seed", type=int, metavar="N", help="as every command has it; nothing is random here"
+    )
+
+
+def add_threshold_option(parser: argparse.ArgumentParser) -> None:
+    """Adds --threshold."""
+    parser.add_argument(
+        "--threshold",
+        type=label_threshold,
+        action="append",
+        default=[],
+        metavar="LABEL=X",
+        help="replace a label's threshold (repeatable)",
     )
 
 

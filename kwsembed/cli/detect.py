@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import math
@@ -13,24 +14,31 @@ from typing import Any
 
 import numpy as np
 
+from kwsembed.audio import pcm
 from kwsembed.audio.decode import blocks, find_audio, probe
 from kwsembed.bundle import Bundle
 from kwsembed.cli.audio_files import (
     FileTally,
     add_runtime_options,
+    add_threshold_option,
     named,
     progress_beside_output,
     table_output,
 )
-from kwsembed.cli.options import label_threshold
+from kwsembed.cli.options import positive, whole
 from kwsembed.detection.events import Detection
 from kwsembed.errors import AudioError, UserError
 from kwsembed.runtime import Detector
+from kwsembed.runtime.either import load_bundle, new_detector
+from kwsembed.runtime.streaming import StreamingDetector
+from kwsembed.stream_bundle import StreamBundle
 
 COLUMNS = ("filename", "onset", "offset", "event_label", "score")
 _FILE_CHUNK_S, _LIVE_CHUNK_S = 10.0, 0.1
 
 Write = Callable[[str, Detection], None]
+Tell = Callable[..., None]
+"""Takes the detections that ended, and with `hearing` the labels under way."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -39,7 +47,9 @@ def add_parser(subparsers: Any) -> None:
         "detect",
         help="when does what happen? TSV on standard output",
         description="Writes a row per detected event: filename, onset and offset in seconds, label, score. "
-        "A file's rows are sorted by onset and come when it is done, those of a live stream as events end.",
+        "A file's rows are sorted by onset and come when it is done, those of a live stream as events end. "
+        "BUNDLE may be a streaming export. A broker's user, password and TLS are taken from the environment: "
+        "KWSEMBED_MQTT_USERNAME, _PASSWORD, _TLS, _CA_FILE, _CERT_FILE, _KEY_FILE, _DEVICE.",
         epilog="example: kwsembed detect RUN/bundle night.wav > events.tsv; "
         "arecord -f S16_LE -r 16000 | kwsembed detect RUN/bundle -",
     )
@@ -57,21 +67,17 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--format", choices=("tsv", "jsonl"), default="tsv", help="of the output (default: tsv)"
     )
+    add_threshold_option(parser)
     parser.add_argument(
-        "--threshold",
-        type=label_threshold,
-        action="append",
-        default=[],
-        metavar="LABEL=X",
-        help="replace a label's threshold (repeatable)",
+        "--mqtt", metavar="HOST[:PORT]", help="with --mic or -: also tell this MQTT broker and Home Assistant"
     )
     parser.add_argument(
-        "--sample-rate", type=_count, default=16000, metavar="HZ", help="of - and --mic (default: 16000)"
+        "--sample-rate", type=whole, default=16000, metavar="HZ", help="of - and --mic (default: 16000)"
     )
-    parser.add_argument("--channels", type=_count, default=1, metavar="N", help="of - (default: 1)")
+    parser.add_argument("--channels", type=whole, default=1, metavar="N", help="of - (default: 1)")
     parser.add_argument(
         "--chunk-s",
-        type=_seconds,
+        type=positive,
         metavar="S",
         help=f"seconds taken at once (default: {_FILE_CHUNK_S:g}, live {_LIVE_CHUNK_S:g}); changes no result",
     )
@@ -86,7 +92,9 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("nothing to listen to", expected="audio files, folders, - or --mic")
     if "-" in args.audio and not live:
         raise UserError("- cannot be mixed with files", received=f"AUDIO={' '.join(args.audio)}")
-    bundle = Bundle.load(args.bundle)
+    if args.mqtt is not None and not live:
+        raise UserError("--mqtt tells of a live stream", expected="--mic or -", received="files")
+    bundle = load_bundle(args.bundle)
     settings = {"thresholds": dict(args.threshold), "runtime": args.runtime}
     paths = [] if live else find_audio(args.audio)
     detectors = _Detectors(bundle, settings)
@@ -99,22 +107,23 @@ def run(args: argparse.Namespace) -> int:
             chunks = microphone.blocks(args.sample_rate, block_s=chunk_s, on_overflow=_report_overflow)
         else:
             chunks = _standard_input(args.sample_rate, args.channels, chunk_s)
-        return _detect_live(detector, chunks, "mic" if args.mic else "-", _writer(args.format))
+        name = "mic" if args.mic else "-"
+        with _telling(args.mqtt, bundle) as tell:
+            return _detect_live(detector, chunks, name, _writer(args.format), tell)
     return _detect_files(detectors, paths, args.chunk_s or _FILE_CHUNK_S, _writer(args.format))
 
 
 class _Detectors:
     """One detector per sample rate, made when it is needed."""
 
-    def __init__(self, bundle: Bundle, settings: dict[str, Any]) -> None:
+    def __init__(self, bundle: Bundle | StreamBundle, settings: dict[str, Any]) -> None:
         self._bundle, self._settings = bundle, settings
-        self._made: dict[int, Detector] = {
-            bundle.sample_rate_hz: Detector(bundle, bundle.sample_rate_hz, **settings)
-        }
+        rate_hz = bundle.sample_rate_hz
+        self._made = {rate_hz: new_detector(bundle, rate_hz, **settings)}
 
-    def at(self, sample_rate_hz: int) -> Detector:
+    def at(self, sample_rate_hz: int) -> Detector | StreamingDetector:
         if sample_rate_hz not in self._made:
-            self._made[sample_rate_hz] = Detector(self._bundle, sample_rate_hz, **self._settings)
+            self._made[sample_rate_hz] = new_detector(self._bundle, sample_rate_hz, **self._settings)
         return self._made[sample_rate_hz]
 
 
@@ -148,20 +157,44 @@ def _detect_files(detectors: _Detectors, paths: list[Path], chunk_s: float, writ
     return tally.finish()
 
 
-def _detect_live(detector: Detector, chunks: Iterator[np.ndarray], name: str, write: Write) -> int:
+def _detect_live(
+    detector: Detector | StreamingDetector,
+    chunks: Iterator[np.ndarray],
+    name: str,
+    write: Write,
+    tell: Tell | None,
+) -> int:
     heard = False
+
+    def report(ended: list[Detection]) -> None:
+        for detection in ended:
+            write(name, detection)
+        if tell is not None:
+            tell(ended, hearing=detector.hearing)
+
     try:
         for chunk in chunks:
             heard = True
-            for detection in detector.process(chunk):
-                write(name, detection)
+            report(detector.process(chunk))
     except KeyboardInterrupt:
         pass  # the usual end of a live stream: what is open is still reported
-    for detection in detector.flush():
-        write(name, detection)
+    report(detector.flush())
     if not heard:
         raise AudioError("no sound came", where=name)
     return 0
+
+
+@contextlib.contextmanager
+def _telling(address: str | None, bundle: Bundle | StreamBundle) -> Iterator[Tell | None]:
+    """What tells an MQTT broker of a live stream's events, if one is named."""
+    if address is None:
+        yield None
+        return
+    from kwsembed.serving.mqtt import MqttPublisher
+    from kwsembed.serving.mqtt_settings import MqttSettings
+
+    with MqttPublisher(MqttSettings.from_environment(address), bundle.event_labels, say=_say) as publisher:
+        yield publisher.update
 
 
 def _standard_input(sample_rate_hz: int, channels: int, chunk_s: float) -> Iterator[np.ndarray]:
@@ -172,8 +205,7 @@ def _standard_input(sample_rate_hz: int, channels: int, chunk_s: float) -> Itera
         left_over = len(content) % frame_bytes
         if left_over:
             _say(f"the stream ended inside a sample; its last {left_over} bytes are ignored")
-        frames = np.frombuffer(content[: len(content) - left_over], "<i2").reshape(-1, channels)
-        yield (frames.astype(np.float32) / 32768).mean(axis=1, dtype=np.float32)
+        yield pcm.to_mono(content[: len(content) - left_over], width=2, channels=channels)
 
 
 def _writer(format_name: str) -> Write:
@@ -212,20 +244,4 @@ def _report_overflow() -> None:
 
 
 def _say(text: str) -> None:
-    print(f"kwsembed detect: {text}", file=sys.stderr)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0; received {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected seconds above 0; received {text!r}")
-    return value
+    print(f"kwsembed detect: {text}", file=sys.stderr, flush=True)

@@ -22,6 +22,7 @@ COMMANDS = (
     "export",
     "classify",
     "detect",
+    "wyoming",
     "calibrate",
     "mine",
     "refit",

@@ -5,6 +5,7 @@ Evaluation and the device run this same code, so an operating point chosen in on
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -61,6 +62,10 @@ class _Track:
         self._begin = begin
         if begin is not None:
             self._peak = max(self._peak, smoothed[max(begin - first_hop, 0) :].max(initial=-math.inf))
+
+    def is_open(self, *, hops: int) -> bool:
+        """Whether the run under way is long enough to be reported when it ends."""
+        return self._begin is not None and hops - self._begin >= self._post.min_consecutive
 
     def close(self, *, hops: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Ends the stream after `hops` hops, as if the next score lay below any threshold."""
@@ -135,6 +140,12 @@ class EventDetector:
         self._post = post
         self._window_s = window_s
         self.reset()
+
+    @property
+    def hearing(self) -> tuple[str, ...]:
+        """Labels of the events under way: each will be reported once it ends, whatever comes."""
+        open_now = (track.is_open(hops=self._hops) for track in self._tracks)
+        return tuple(itertools.compress(self._labels, open_now))
 
     def reset(self) -> None:
         """Forgets the stream; the next scores start at 0 s."""

@@ -59,6 +59,11 @@ class Detector:
         """Name and version of the interpreter in use."""
         return self._scorer.runtime
 
+    @property
+    def hearing(self) -> tuple[str, ...]:
+        """Labels of the events under way: each will be reported once it ends, whatever comes."""
+        return self._detector.hearing
+
     def process(self, chunk: np.ndarray) -> list[Detection]:
         """Takes the next samples of the stream; returns the detections that closed, in order of closing.
 

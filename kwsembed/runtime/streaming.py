@@ -128,6 +128,11 @@ class StreamingDetector:
         self._hops = 0
         self._samples = 0
 
+    @property
+    def hearing(self) -> tuple[str, ...]:
+        """Labels of the events under way: each will be reported once it ends, whatever comes."""
+        return self._detector.hearing
+
     def process(self, chunk: np.ndarray) -> list[Detection]:
         """Takes the next `(samples,)`, floats or int16; returns the detections that closed."""
         waveform = to_float(chunk)

@@ -1,0 +1,34 @@
+"""A detector from either kind of folder: a bundle, or what the streaming target made of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from kwsembed.bundle import Bundle
+from kwsembed.runtime.detector import Detector
+from kwsembed.runtime.streaming import StreamingDetector
+from kwsembed.stream_bundle import STREAMING_FILE, StreamBundle
+
+
+def load_bundle(path: str | os.PathLike[str]) -> Bundle | StreamBundle:
+    """Loads a bundle, or a streaming export if the folder holds one.
+
+    Raises:
+        BundleError: A file is missing or changed, or the parts do not fit together.
+    """
+    return StreamBundle.load(path) if (Path(path) / STREAMING_FILE).exists() else Bundle.load(path)
+
+
+def new_detector(
+    bundle: Bundle | StreamBundle,
+    sample_rate_hz: int,
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    runtime: str | None = None,
+) -> Detector | StreamingDetector:
+    """Makes the detector that a bundle needs; the arguments are those of `Detector`."""
+    if isinstance(bundle, StreamBundle):
+        return StreamingDetector(bundle, sample_rate_hz, thresholds=thresholds, runtime=runtime)
+    return Detector(bundle, sample_rate_hz, thresholds=thresholds, runtime=runtime)
