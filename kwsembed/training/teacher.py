@@ -4,12 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kwsembed.config import TrainConfig
+from kwsembed.methods import PRETRAININGS, TEACHER, parse_method
 from kwsembed.progress import Progress, silent
 from kwsembed.teaching import TeacherTargets, ask_teacher, load_teacher, teacher_targets
 from kwsembed.training.data import TrainingData
 
 # From one window that the teacher hears to the next: an eighth of a second off, it says much the same.
 _HOP_S = 0.25
+
+
+def check_teacher(config: TrainConfig) -> None:
+    """Opens the teacher, if the settings ask for one, so that a wrong file is refused at once.
+
+    Raises:
+        ConfigError: The teacher cannot be used.
+    """
+    if _is_taught(config):
+        load_teacher(config.teacher, sample_rate_hz=config.frontend.sample_rate_hz)
+
+
+def teacher_record(config: TrainConfig) -> dict[str, str] | None:
+    """What metrics.json says of the teacher: its file's name and SHA-256; None without one."""
+    if not _is_taught(config):
+        return None
+    teacher = load_teacher(config.teacher, sample_rate_hz=config.frontend.sample_rate_hz)
+    return {"file": teacher.path.name, "sha256": teacher.digest}
+
+
+def _is_taught(config: TrainConfig) -> bool:
+    return parse_method(config.pretrain, PRETRAININGS, kind="pretrain")[0].name == TEACHER
 
 
 def teacher_targets_of(
