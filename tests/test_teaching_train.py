@@ -1,0 +1,125 @@
+"""Pretraining by a teacher on a toy corpus: it is asked once, learned from, and goes on after a kill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+
+from toy_teacher import write_tflite
+
+from kwsembed.audio import wav
+from kwsembed.config import ScheduleConfig, TrainConfig
+from kwsembed.data.cache import build_cache
+from kwsembed.errors import ConfigError
+from kwsembed.manifest import assign_splits, read_manifest
+from kwsembed.progress import silent
+from kwsembed.training.data import TrainingData
+from kwsembed.training.run_directory import RunDirectory
+from kwsembed.training.stages import PRETRAIN, Stages
+from kwsembed.training.teacher import check_teacher, teacher_record, teacher_targets_of
+
+SCHEDULE = ScheduleConfig(batch_size=4, epoch_steps=2, pretrain_epochs=2)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Six beeps and twelve pieces of noise, half a second each, and a teacher that hears their loudness."""
+    root = tmp_path_factory.mktemp("sounds")
+    random = np.random.default_rng(0)
+    for label, count in {"beep": 6, "noise": 12}.items():
+        (root / label).mkdir()
+        for number in range(count):
+            waveform = random.uniform(0.01, 0.1) * random.standard_normal(8000)
+            if label == "beep":
+                waveform += 0.3 * np.sin(2 * np.pi * (800 + 20 * number) * np.arange(8000) / 16000)
+            wav.write(root / label / f"{number}.wav", waveform.astype(np.float32), 16000)
+    teacher = write_tflite(tmp_path_factory.mktemp("teacher"))
+    manifest = assign_splits(read_manifest(root))
+    config = TrainConfig(
+        width=0.25,
+        embedding_size=8,
+        window_s=0.2,
+        pretrain="teacher:dims=3",
+        teacher=str(teacher),
+        schedule=SCHEDULE,
+    )
+    store = build_cache(manifest, cache_dir=root.parent / "cache", sample_rate_hz=16000)
+    return TrainingData.of(store, manifest, config), manifest
+
+
+def pretrained(data, folder: Path, *, epochs: int = 2, resume: bool = False):
+    """Weights after pretraining, and what was said; `epochs` below 2 stands for a kill after so many."""
+    training, manifest = data
+    said: list[str] = []
+    run = RunDirectory(folder / "RUN")
+    run.start(training.config, manifest, resume=resume)
+    stages = Stages(training, run, progress=lambda stage: silent, say=said.append)
+    if epochs < 2:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("kwsembed.training.stage.StopAtDivergence", _KillAfter(epochs))
+            with pytest.raises(KeyboardInterrupt):
+                stages.pretrain()
+        return None, said
+    result = stages.pretrain()
+    assert np.isfinite([epoch["loss"] for epoch in result["history"]]).all()
+    return [variable.numpy() for variable in stages.pretrained().variables], said
+
+
+class _KillAfter:
+    """Makes a callback that interrupts training at the beginning of an epoch."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def __call__(self):
+        import keras
+
+        epochs = self.epochs
+
+        class Kill(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                if epoch == epochs:
+                    raise KeyboardInterrupt
+
+        return Kill()
+
+
+@pytest.mark.slow
+def test_a_student_is_pretrained_and_a_killed_one_ends_alike(data, tmp_path):
+    tf.config.experimental.enable_op_determinism()
+    whole, said = pretrained(data, tmp_path / "whole")
+    assert any("teacher.tflite: 3 directions hold" in line for line in said)
+    pretrained(data, tmp_path / "killed", epochs=1)
+    resumed, _ = pretrained(data, tmp_path / "killed", resume=True)
+    for one, other in zip(whole, resumed, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (tmp_path / "whole" / "RUN" / "checkpoints" / f"{PRETRAIN}.npz").exists()
+
+
+def test_targets_are_of_training_clips_and_each_clip_is_asked_about_once(data, monkeypatch):
+    training, _ = data
+    targets = teacher_targets_of(training, 3)
+    assert len(targets.counts) == len(training.clips_of("train")) < len(training.store.clips)
+    assert targets.rows.shape == (targets.counts.sum(), 3)
+    monkeypatch.setattr("kwsembed.teaching.features._answers", lambda *_: pytest.fail("asked again"))
+    np.testing.assert_array_equal(teacher_targets_of(training, 3).rows, targets.rows)
+
+
+def test_a_run_says_who_taught_it(data):
+    training, _ = data
+    record = teacher_record(training.config)
+    assert record["file"] == "teacher.tflite"
+    assert len(record["sha256"]) == 64
+    assert teacher_record(replace(training.config, pretrain="siamese")) is None
+
+
+def test_a_teacher_that_cannot_be_asked_is_refused_before_any_work(data, tmp_path):
+    training, _ = data
+    with pytest.raises(ConfigError, match="cannot be read"):
+        check_teacher(replace(training.config, teacher=str(tmp_path / "missing.tflite")))
+    check_teacher(replace(training.config, pretrain="siamese", teacher="missing.tflite"))
