@@ -18,6 +18,7 @@ _INT8_KERNEL = {
     "CONCATENATION": 2,
     "PAD": 2,
     "SLICE": 2,
+    "STRIDED_SLICE": 2,
     "L2_NORMALIZATION": 2,
     "FULLY_CONNECTED": 4,
     "DEQUANTIZE": 2,
@@ -81,17 +82,31 @@ class GraphEditor:
         self.graph.tensors[index].buffer = len(self.model.buffers) - 1
         return index
 
-    def operation(self, name: str, inputs: Sequence[int], output: int, options: Any = None) -> Any:
-        """Makes an operation that is not yet in the graph; its kernel is that of the output's type."""
+    def operation(self, name: str, inputs: Sequence[int], output: int | None, options: Any = None) -> Any:
+        """Makes an operation that is not yet in the graph; its kernel is that of the output's type.
+
+        Operations that are not of tensors alone (`output` None or a resource) exist in one version.
+        """
         operator = schema.OperatorT()
-        int8 = schema.TensorType.INT8 in {self.graph.tensors[at].type for at in (inputs[0], output)}
-        operator.opcodeIndex = self._code(name, _INT8_KERNEL.get(name, 1) if int8 else 1)
-        operator.inputs, operator.outputs = list(inputs), [output]
+        operator.opcodeIndex = self._code(name, self._kernel(name, inputs, output))
+        operator.inputs, operator.outputs = list(inputs), [] if output is None else [output]
         if options is not None:
             operator.builtinOptions = options
             kind = type(options).__name__.removesuffix("T")
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
         return operator
+
+    def _kernel(self, name: str, inputs: Sequence[int], output: int | None) -> int:
+        if name not in _INT8_KERNEL:
+            return 1
+        ends = [at for at in (inputs[0], output) if at is not None]
+        int8 = schema.TensorType.INT8 in {self.graph.tensors[at].type for at in ends}
+        return _INT8_KERNEL[name] if int8 else 1
+
+    def require_version(self, operator: Any, version: int) -> None:
+        """Raises the version of an operation's kernel to at least this one."""
+        code = self.model.operatorCodes[operator.opcodeIndex]
+        operator.opcodeIndex = self._code(self.name(operator), max(code.version, version))
 
     def _code(self, name: str, version: int) -> int:
         for at, code in enumerate(self.model.operatorCodes):

@@ -6,6 +6,8 @@ quantised again.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,31 +15,13 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from kwsembed.errors import ConfigError
-from kwsembed.tflite.clients import NAMES_OF_TYPES
 from kwsembed.tflite.editing import GraphEditor
 from kwsembed.tflite.flatbuffer import pack, unpack
+from kwsembed.tflite.history import State, rows_from, with_history
 
 _TIME, _BANDS = 1, 2  # axes of `(1, frames, bands, channels)`
+_DILATED_KERNEL = 2  # the first version of DEPTHWISE_CONV_2D that knows dilation; of CONV_2D all do
 _ELEMENTWISE = ("QUANTIZE", "RELU", "RELU6")
-
-
-@dataclass(frozen=True)
-class State:
-    """What a stream remembers at one place of the network, given back by each call and passed to the next.
-
-    Attributes:
-        input: Name of the input tensor.
-        output: Name of the output tensor.
-        shape: `(1, rows, ...)`.
-        type: `FLOAT32` or `INT8`.
-        start: The element that fills the state of a new stream: it stands for the number 0.
-    """
-
-    input: str
-    output: str
-    shape: tuple[int, ...]
-    type: str
-    start: int
 
 
 @dataclass(frozen=True)
@@ -46,7 +30,7 @@ class Streamed:
 
     Attributes:
         model: Flatbuffer: the next rows of the input and the states in; the output and the states out.
-        rows: Rows of the input per call, the product of the strides in time.
+        rows: Rows of the input per call.
         states: In the order of the tensors.
         window_start: The output of call `n` is that of the window that starts at row
             `n * rows + window_start` of the stream (below 0 at first).
@@ -75,6 +59,7 @@ class _Track:
     Attributes:
         rows: Rows per call.
         stride: Rows of the input from one row to the next.
+        windowed_stride: The same in the network of windows, a multiple of it.
         offset: Row of the input, counted from the first of a call, that the first row of the call stands at.
         before: Rows of the input that a row depends on, before where it stands.
         after: The same, behind it.
@@ -82,21 +67,33 @@ class _Track:
 
     rows: int
     stride: int
+    windowed_stride: int
     offset: int
     before: int
     after: int
 
+    @property
+    def apart(self) -> int:
+        """Rows from one that the network of windows has to the next one that it has."""
+        return self.windowed_stride // self.stride
 
-def streamed(model: bytes) -> Streamed:
+
+def streamed(model: bytes, *, rows: int | None = None) -> Streamed:
     """Makes a network that judges windows judge a stream.
 
     The result computes what the network computes on an endless input without borders: convolutions see true
     neighbours in place of zeros, the mean is taken over as many positions as in a window, the last ones.
     Each layer keeps the rows that its next call needs, so a call costs what its hop costs.
 
+    At a hop of the product of the strides each layer computes as many rows as in a window. Shorter hops get
+    the same numbers for windows that start in between too: a layer then goes by the greatest common divisor
+    of hop and stride in place of its stride, and the layers behind it reach over the rows in between (their
+    kernels are dilated).
+
     Args:
         model: Flatbuffer, `(1, rows, bands, 1)` to anything, in which time is mixed only by convolutions and
             one mean over time, as in `ds_cnn`; float or int8, with QUANTIZE and DEQUANTIZE anywhere.
+        rows: Rows of the input per call; if None, the product of the strides in time.
 
     Returns:
         The network and what its caller must know.
@@ -108,12 +105,13 @@ def streamed(model: bytes) -> Streamed:
         >>> streamed(core).rows  # doctest: +SKIP
         16
     """
-    return _Streaming(GraphEditor(unpack(model))).run()
+    return _Streaming(GraphEditor(unpack(model)), rows).run()
 
 
 class _Streaming:
-    def __init__(self, editor: GraphEditor) -> None:
+    def __init__(self, editor: GraphEditor, rows: int | None) -> None:
         self._editor = editor
+        self._rows = self._product_of_strides() if rows is None else rows
         self._operators: list[Any] = []
         self._tracks: dict[int, _Track] = {}
         self._kept: dict[int, tuple[int, int]] = {}  # tensor: (its rows behind older ones, how many older)
@@ -123,8 +121,7 @@ class _Streaming:
     def run(self) -> Streamed:
         editor = self._editor
         graph, windowed = editor.graph, {at: editor.shape(at) for at in range(len(editor.graph.tensors))}
-        rows = self._hop(windowed)
-        self._place(int(graph.inputs[0]), _Track(rows, 1, 0, 0, 0))
+        self._place(int(graph.inputs[0]), _Track(self._rows, 1, 1, 0, 0, 0))
         for operator in graph.operators:
             timed = [int(at) for at in operator.inputs if int(at) in self._tracks]
             if timed:
@@ -134,17 +131,17 @@ class _Streaming:
             raise _refusal("no mean over time")
         graph.operators = self._operators
         track, positions = self._result
-        span = track.stride * (positions - 1)
+        span = track.windowed_stride * (positions - 1)
         return Streamed(
             model=pack(editor.model),
-            rows=rows,
+            rows=self._rows,
             states=tuple(self._states),
-            window_start=track.offset - span,
+            window_start=track.offset + track.stride * (track.rows - 1) - span,
             reach=(track.before, track.after + span + 1 - windowed[int(graph.inputs[0])][_TIME]),
             positions=positions,
         )
 
-    def _hop(self, windowed: dict[int, tuple[int, ...]]) -> int:
+    def _product_of_strides(self) -> int:
         """Rows of the input per row of the mean: the product of the strides on any one way there."""
         stride = {int(self._editor.graph.inputs[0]): 1}
         for operator in self._editor.graph.operators:
@@ -178,12 +175,15 @@ class _Streaming:
     def _convolution(self, operator: Any, windowed: dict[int, tuple[int, ...]]) -> None:
         source, weights, output = int(operator.inputs[0]), int(operator.inputs[1]), int(operator.outputs[0])
         options, track = operator.builtinOptions, self._tracks[source]
-        kernel, stride = self._editor.shape(weights)[1], options.strideH
-        if options.dilationHFactor != 1 or kernel < stride:
-            raise _refusal(f"a convolution of {kernel} rows, stride {stride}, {options.dilationHFactor=}")
+        kernel, windowed_stride = self._editor.shape(weights)[1], track.windowed_stride * options.strideH
+        if options.dilationHFactor != 1:
+            raise _refusal(f"a convolution with {options.dilationHFactor=}")
         same = options.padding == schema.Padding.SAME
-        padding = _same_padding(windowed[source][_TIME], kernel, stride)[0] if same else 0
-        older = kernel - stride
+        padding = _same_padding(windowed[source][_TIME], kernel, options.strideH)[0] if same else 0
+        stride = math.gcd(windowed_stride, self._rows) // track.stride
+        older = (kernel - 1) * track.apart + 1 - stride
+        if older < 0:
+            raise _refusal(f"a convolution of {kernel} rows, stride {stride}")
         operator.inputs[0] = self._with_older(source, older)
         if same:
             width = _same_padding(
@@ -191,14 +191,18 @@ class _Streaming:
             )
             operator.inputs[0] = self._pad_bands(int(operator.inputs[0]), width)
             options.padding = schema.Padding.VALID
+        options.strideH, options.dilationHFactor = stride, track.apart
+        if track.apart > 1:
+            self._editor.require_version(operator, _DILATED_KERNEL)
         self._place(
             output,
             _Track(
                 rows=track.rows // stride,
                 stride=track.stride * stride,
-                offset=track.offset + track.stride * (padding - older),
-                before=track.before + track.stride * padding,
-                after=track.after + track.stride * (kernel - 1 - padding),
+                windowed_stride=windowed_stride,
+                offset=track.offset + track.windowed_stride * padding - track.stride * older,
+                before=track.before + track.windowed_stride * padding,
+                after=track.after + track.windowed_stride * (kernel - 1 - padding),
             ),
         )
 
@@ -218,7 +222,7 @@ class _Streaming:
         """Delays the inputs of a sum that are ahead of the others, such as a shortcut past a convolution."""
         tracks = [self._tracks[at] for at in timed]
         latest = min(tracks, key=lambda track: track.offset)
-        if any((track.rows, track.stride) != (latest.rows, latest.stride) for track in tracks):
+        if len({(track.rows, track.stride, track.windowed_stride) for track in tracks}) > 1:
             raise _refusal("a sum of rows that lie apart")
         operator.inputs = [
             self._delayed(int(at), (self._tracks[int(at)].offset - latest.offset) // latest.stride)
@@ -228,7 +232,7 @@ class _Streaming:
         ]
         reach = (max(track.before for track in tracks), max(track.after for track in tracks))
         self._place(
-            int(operator.outputs[0]), _Track(latest.rows, latest.stride, latest.offset, reach[0], reach[1])
+            int(operator.outputs[0]), dataclasses.replace(latest, before=reach[0], after=reach[1])
         )
 
     def _mean(self, operator: Any, windowed: dict[int, tuple[int, ...]]) -> None:
@@ -236,9 +240,28 @@ class _Streaming:
         axes = self._editor.constant(int(operator.inputs[1]))
         if axes is None or _TIME not in axes % 4 or self._result is not None:
             raise _refusal("a mean that is not over time, or a second one")
-        positions = windowed[source][_TIME]
-        operator.inputs[0] = self._with_older(source, positions - 1)
-        self._result = (self._tracks[source], positions)
+        positions, track = windowed[source][_TIME], self._tracks[source]
+        spanned = (positions - 1) * track.apart + 1
+        joined = self._with_older(source, max(spanned - track.rows, 0))
+        operator.inputs[0] = self._every(joined, track.apart, spanned, positions)
+        self._result = (track, positions)
+
+    def _every(self, tensor: int, step: int, spanned: int, count: int) -> int:
+        """Every `step`-th of the last `spanned` rows, `count` in all."""
+        editor, shape = self._editor, self._editor.shape(tensor)
+        if shape[_TIME] == count:
+            return tensor
+        chosen = editor.add_tensor_like(tensor, (1, count, *shape[2:]))
+        first = shape[_TIME] - spanned
+        begin, end, strides = np.zeros(len(shape), np.int32), np.array(shape, np.int32), [1] * len(shape)
+        begin[_TIME], strides[_TIME] = first, step
+        limits = [
+            editor.add_constant(np.array(values, np.int32), schema.TensorType.INT32)
+            for values in (begin, end, strides)
+        ]
+        options = schema.StridedSliceOptionsT()
+        self._operators.append(editor.operation("STRIDED_SLICE", [tensor, *limits], chosen, options))
+        return chosen
 
     def _with_older(self, tensor: int, older: int) -> int:
         """The rows of a tensor behind `older` rows of earlier calls, which become a state."""
@@ -264,48 +287,8 @@ class _Streaming:
         if older < rows:
             raise _refusal(f"a shortcut that is {rows} rows ahead")
         output = self._editor.add_tensor_like(tensor, self._editor.shape(tensor))
-        self._operators.append(_slice(self._editor, joined, older - rows, output))
+        self._operators.append(rows_from(self._editor, joined, older - rows, output))
         return output
-
-
-def with_history(editor: GraphEditor, tensor: int, older: int, *, name: str) -> tuple[int, list[Any], State]:
-    """Puts rows of earlier calls before those of a tensor, by a state of the graph.
-
-    Args:
-        editor: The graph; gets an input `{name}_in` and an output `{name}_out`.
-        tensor: Index of the tensor `(1, rows, ...)`.
-        older: How many rows to remember.
-        name: Of the state.
-
-    Returns:
-        Index of the tensor `(1, older + rows, ...)`; the operations that make it and the state's next
-        value, to be put behind those that make `tensor`; the state.
-    """
-    shape = editor.shape(tensor)
-    past = editor.add_tensor_like(tensor, (1, older, *shape[2:]), name=f"{name}_in")
-    joined = editor.add_tensor_like(tensor, (1, older + shape[_TIME], *shape[2:]))
-    future = editor.add_tensor_like(tensor, (1, older, *shape[2:]), name=f"{name}_out")
-    options = schema.ConcatenationOptionsT()
-    options.axis = _TIME
-    operators = [
-        editor.operation("CONCATENATION", [past, tensor], joined, options),
-        _slice(editor, joined, shape[_TIME], future),
-    ]
-    editor.graph.inputs = [*editor.graph.inputs, past]
-    editor.graph.outputs = [*editor.graph.outputs, future]
-    kind = NAMES_OF_TYPES[editor.graph.tensors[tensor].type]
-    start = int(editor.graph.tensors[tensor].quantization.zeroPoint[0]) if kind == "INT8" else 0
-    return joined, operators, State(f"{name}_in", f"{name}_out", (1, older, *shape[2:]), kind, start)
-
-
-def _slice(editor: GraphEditor, source: int, first_row: int, output: int) -> Any:
-    shape = editor.shape(output)
-    begin = np.zeros(len(shape), np.int32)
-    begin[_TIME] = first_row
-    limits = [
-        editor.add_constant(values, schema.TensorType.INT32) for values in (begin, np.array(shape, np.int32))
-    ]
-    return editor.operation("SLICE", [source, *limits], output, schema.SliceOptionsT())
 
 
 def _same_padding(length: int, kernel: int, stride: int) -> tuple[int, int]:

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from kwsembed.bundle import Bundle
+from kwsembed.errors import ConfigError
+from kwsembed.frontend import FrontendConfig
 from kwsembed.native_log import native_log_held_back
 from kwsembed.tflite.convert import convert_float
 from kwsembed.tflite.editing import GraphEditor
 from kwsembed.tflite.flatbuffer import pack, unpack
 from kwsembed.tflite.frontend_graph import log_mel_graph
+from kwsembed.tflite.history import State, with_history
 from kwsembed.tflite.join import join
 from kwsembed.tflite.parts import ModelParts, parts_of
-from kwsembed.tflite.streaming import State, Streamed, streamed, with_history
+from kwsembed.tflite.streaming import Streamed, streamed
 
 WAVEFORM, SCORES = "waveform", "scores"
 
@@ -45,18 +48,24 @@ class StreamingModel:
     warm_up_hops: int
 
 
-def export_streaming(bundle: Bundle) -> StreamingModel:
+def export_streaming(bundle: Bundle, *, hop_ms: float | None = None) -> StreamingModel:
     """Makes the streaming model of a bundle, with its weights and its int8 ranges.
 
     The front end and the head are float, as in the bundle; the states inside the core are int8.
 
+    Args:
+        bundle: The bundle.
+        hop_ms: Audio per call, a multiple of the front end's hop; if None, the product of the network's
+            strides, at which a second of audio costs least. See `streamed`.
+
     Raises:
-        ConfigError: The bundle's backbone mixes time otherwise than by convolutions and a mean.
+        ConfigError: The bundle's backbone mixes time otherwise than by convolutions and a mean; or `hop_ms`
+            is no whole number of frames.
         BundleError: The model was not made by kwsembed's export.
     """
     frontend = bundle.frontend
     parts = parts_of(bundle.model, mels=frontend.mel_count)
-    network = streamed(parts.core_and_head)
+    network = streamed(parts.core_and_head, rows=None if hop_ms is None else _frames(hop_ms, frontend))
     hop_samples = network.rows * frontend.hop_samples
     with native_log_held_back():
         front, overlap = _front_end(bundle, parts, network)
@@ -73,6 +82,17 @@ def export_streaming(bundle: Bundle) -> StreamingModel:
         # The samples before the stream reach one call further if its first frame holds some of them.
         warm_up_hops=-(-(network.reach[0] * frontend.hop_samples - first_window_start) // hop_samples),
     )
+
+
+def _frames(hop_ms: float, frontend: FrontendConfig) -> int:
+    frames = round(hop_ms / frontend.hop_ms)
+    if frames < 1 or abs(frames * frontend.hop_ms - hop_ms) > 1e-6:
+        raise ConfigError(
+            "the hop of a streaming model is a whole number of frames",
+            expected=f"a multiple of {frontend.hop_ms:g} ms",
+            received=f"{hop_ms=:g}",
+        )
+    return frames
 
 
 def _front_end(bundle: Bundle, parts: ModelParts, network: Streamed) -> tuple[bytes, tuple[State, ...]]:
