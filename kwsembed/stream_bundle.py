@@ -27,6 +27,7 @@ from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.errors import BundleError, KwsembedError
 
 STREAMING_FILE = "streaming.json"
+STATE_FORMS = ("passed", "variables")
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,15 @@ class StreamBundle:
 
     Args:
         model: Flatbuffer; inputs are `waveform` `(1, hop_samples)` float32 and the states, outputs `scores`
-            `(1, labels)` float32 and the states.
+            `(1, labels)` float32 and the states, unless it keeps the states itself.
         labels: All labels, in the order of the scores.
         background_labels: Those that are never an event.
         timing: When a call judges what.
-        states: What to pass from call to call.
+        states: What to pass from call to call; none where the model keeps it itself.
         post: From scores to detections; its hop is that of the calls.
         operating_points: One per event label, chosen on streamed scores.
+        state_form: `passed`, or `variables` where the interpreter keeps the states from call to call and the
+            model's signature `reset` starts a new stream.
         extra: Anything else worth knowing.
     """
 
@@ -106,6 +109,7 @@ class StreamBundle:
     states: tuple[StreamState, ...]
     post: PostProcessing
     operating_points: Mapping[str, OperatingPoint]
+    state_form: str = "passed"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -114,6 +118,12 @@ class StreamBundle:
                 "post-processing and model have different hops",
                 expected=f"hop_s={self.timing.hop_s:g}",
                 received=f"hop_s={self.post.hop_s:g}",
+            )
+        if self.state_form not in STATE_FORMS or (self.state_form == "variables" and self.states):
+            raise BundleError(
+                "it is not clear who keeps the states",
+                expected="state_form=passed with states, or state_form=variables without any",
+                received=f"state_form={self.state_form}, {len(self.states)} states",
             )
         if set(self.operating_points) != set(self.event_labels):
             raise BundleError(
@@ -145,6 +155,7 @@ class StreamBundle:
             "labels": self.labels,
             "background_labels": self.background_labels,
             "timing": asdict(self.timing),
+            "state_form": self.state_form,
             "states": [asdict(state) for state in self.states],
             "post": self.post.to_dict(),
             "operating_points": {label: point.to_dict() for label, point in self.operating_points.items()},
@@ -187,6 +198,7 @@ class StreamBundle:
                     label: OperatingPoint.from_dict(point)
                     for label, point in description["operating_points"].items()
                 },
+                state_form=description.get("state_form", "passed"),
                 extra=description["extra"],
             )
         except BundleError:

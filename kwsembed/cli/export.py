@@ -19,6 +19,8 @@ TARGETS = ("mobile", "web", "streaming", "micro", "esphome", "raspberry_pi")
 _OWN_OPTIONS = {
     "data": ("streaming",),
     "keep_thresholds": ("streaming",),
+    "hop_ms": ("streaming",),
+    "state": ("streaming",),
     "int8_head": ("micro",),
     "app": ("mobile",),
 }
@@ -40,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     for option, targets in _OWN_OPTIONS.items():
-        if getattr(args, option) and args.target not in targets:
+        if getattr(args, option) not in (None, False) and args.target not in targets:
             raise ConfigError(
                 "the target has no such option",
                 expected=f"--{option.replace('_', '-')} with --target {' or '.join(targets)}",
@@ -86,6 +88,18 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--keep-thresholds",
         action="store_true",
         help="streaming: do without the clips; keep the bundle's thresholds, not chosen for streams",
+    )
+    parser.add_argument(
+        "--hop-ms",
+        type=float,
+        metavar="MS",
+        help="streaming: audio per call, a multiple of the front end's hop; short hops cost more per second "
+        "(default: the network's own, 160)",
+    )
+    parser.add_argument(
+        "--state",
+        choices=("passed", "variables"),
+        help="streaming: states as inputs and outputs (default), or kept in the model as resource variables",
     )
     parser.add_argument(
         "--int8-head",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,11 @@ class _Track:
         self._begin: int | None = None  # first counted hop of the run under way
         self._peak = -math.inf
         self._ready = 0  # first hop past the refractory time
+
+    @property
+    def idle(self) -> bool:
+        """Whether no run is under way: scores below the threshold then change nothing."""
+        return self._begin is None
 
     def advance(self, smoothed: np.ndarray, *, first_hop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Takes (hops,) smoothed scores; returns first hop, stop hop and peak of each run that closed."""
@@ -136,7 +141,7 @@ class EventDetector:
                     f"the threshold of {label} is out of range", expected="above 0", received=f"{threshold=}"
                 )
         self._labels = tuple(labels)
-        self._thresholds = dict(thresholds)
+        self._thresholds = np.array([float(thresholds[label]) for label in labels])
         self._post = post
         self._window_s = window_s
         self.reset()
@@ -151,7 +156,7 @@ class EventDetector:
         """Forgets the stream; the next scores start at 0 s."""
         self._hops = 0
         self._history = np.zeros((self._post.smoothing_windows - 1, len(self._labels)))
-        self._tracks = [_Track(self._thresholds[label], self._post) for label in self._labels]
+        self._tracks = [_Track(threshold, self._post) for threshold in self._thresholds.tolist()]
 
     def process(self, scores: np.ndarray) -> list[Detection]:
         """Takes the next (hops, labels) scores; returns the detections that closed, in order of closing."""
@@ -162,7 +167,13 @@ class EventDetector:
                 received=f"shape={scores.shape}",
             )
         smoothed = moving_average(self._history, scores, first_hop=self._hops)
-        closed = [track.advance(smoothed[:, i], first_hop=self._hops) for i, track in enumerate(self._tracks)]
+        # Nearly always nothing is heard, and a stream of short hops should not pay for it.
+        hit = (smoothed >= self._thresholds).any(axis=0).tolist()
+        closed = {
+            index: track.advance(smoothed[:, index], first_hop=self._hops)
+            for index, track in enumerate(self._tracks)
+            if hit[index] or not track.idle
+        }
         joined = np.concatenate([self._history, scores])
         self._history = joined[len(joined) - len(self._history) :]
         self._hops += len(scores)
@@ -174,16 +185,18 @@ class EventDetector:
         Args:
             end_s: Length of the stream in seconds; where given, no returned detection reaches beyond it.
         """
-        found = self._detections(track.close(hops=self._hops) for track in self._tracks)
+        closed = {index: track.close(hops=self._hops) for index, track in enumerate(self._tracks)}
+        found = self._detections(closed)
         self.reset()
         if end_s is None:
             return found
         latest_s = max(end_s - self._post.hop_s, 0.0)
         return [replace(d, onset_s=min(d.onset_s, latest_s), offset_s=min(d.offset_s, end_s)) for d in found]
 
-    def _detections(self, closed: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[Detection]:
+    def _detections(self, closed: Mapping[int, tuple[np.ndarray, ...]]) -> list[Detection]:
+        """What closed, by label's index, in order of closing."""
         found: list[tuple[int, int, Detection]] = []
-        for index, (begins, stops, peaks) in enumerate(closed):
+        for index, (begins, stops, peaks) in closed.items():
             onsets_s, offsets_s = self._post.span_s(begins, stops - 1, window_s=self._window_s)
             for stop, *numbers in zip(
                 stops.tolist(), onsets_s.tolist(), offsets_s.tolist(), peaks.tolist(), strict=True

@@ -130,7 +130,11 @@ def moving_average(history: np.ndarray, scores: np.ndarray, *, first_hop: int) -
     padded = np.concatenate([history, scores])
     # Always added up in the same order, oldest last, so that no chunking changes even the last bit.
     total = np.zeros(scores.shape)
-    for back in range(windows):
-        total += padded[windows - 1 - back : windows - 1 - back + hops]
+    if hops < windows:  # whichever loop is shorter
+        for hop in range(hops):
+            total[hop] = np.add.accumulate(padded[hop : hop + windows][::-1], axis=0)[-1]
+    else:
+        for back in range(windows):
+            total += padded[windows - 1 - back : windows - 1 - back + hops]
     counts = np.minimum(np.arange(first_hop, first_hop + hops) + 1, windows)
     return total / counts.reshape(-1, *[1] * (scores.ndim - 1))

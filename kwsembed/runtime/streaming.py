@@ -51,16 +51,21 @@ class StreamingClassifier:
                 raise BundleError(
                     "the streaming model does not fit its description", expected=expected, received=received
                 )
-        self._input = {name: tensor["index"] for name, tensor in inputs.items()}
-        self._output = {name: tensor["index"] for name, tensor in outputs.items()}
-        self.reset()
+        self._waveform, self._scores = inputs["waveform"]["index"], outputs["scores"]["index"]
+        self._state_inputs = [inputs[state.input]["index"] for state in bundle.states]
+        self._state_outputs = [outputs[state.output]["index"] for state in bundle.states]
+        self._begin()
 
     def reset(self) -> None:
         """Forgets the stream; the next sample is sample 0."""
-        self._states = {
-            state.input: np.full(state.shape, state.start, _TYPES[state.type])
-            for state in self._bundle.states
-        }
+        if self._bundle.state_form == "variables":
+            self._interpreter.get_signature_runner("reset")()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._states = [
+            np.full(state.shape, state.start, _TYPES[state.type]) for state in self._bundle.states
+        ]
         self._pending = np.zeros(0, np.float32)
 
     def process(self, chunk: np.ndarray) -> np.ndarray:
@@ -83,13 +88,12 @@ class StreamingClassifier:
 
     def _call(self, waveform: np.ndarray) -> np.ndarray:
         interpreter = self._interpreter
-        interpreter.set_tensor(self._input["waveform"], waveform[None])
-        for name, value in self._states.items():
-            interpreter.set_tensor(self._input[name], value)
+        interpreter.set_tensor(self._waveform, waveform[None])
+        for index, state in zip(self._state_inputs, self._states, strict=True):
+            interpreter.set_tensor(index, state)
         interpreter.invoke()
-        for state in self._bundle.states:
-            self._states[state.input] = interpreter.get_tensor(self._output[state.output])
-        return interpreter.get_tensor(self._output["scores"])[0]
+        self._states = [interpreter.get_tensor(index) for index in self._state_outputs]
+        return interpreter.get_tensor(self._scores)[0]
 
 
 class StreamingDetector:

@@ -35,19 +35,23 @@ class WindowBuffer:
 
     def reset(self) -> None:
         """Forgets the stream; the next sample is sample 0."""
-        self._kept = np.zeros(0, np.float32)  # from the start of the next window on
+        self._kept: list[np.ndarray] = []  # chunks, from the start of the next window on
+        self._length = 0  # samples of them
         self._unseen = 0  # samples at the end of the stream that no window held yet
 
     def process(self, chunk: np.ndarray) -> np.ndarray:
         """Takes the next (samples,); returns the windows they fill, (windows, window_samples) float32."""
-        kept = np.concatenate([self._kept, chunk.astype(np.float32, copy=False)])
+        if len(chunk):
+            self._kept.append(chunk.astype(np.float32))
+        self._length += len(chunk)
         self._unseen += len(chunk)
-        count = max((len(kept) - self._window) // self._hop + 1, 0)
-        if count:
-            self._unseen = len(kept) - ((count - 1) * self._hop + self._window)
-        self._kept = kept[count * self._hop :].copy()
-        if not count:
+        count = max((self._length - self._window) // self._hop + 1, 0)
+        if not count:  # nothing is joined before it is needed: a window is long beside a chunk
             return np.zeros((0, self._window), np.float32)
+        kept = np.concatenate(self._kept)
+        rest = kept[count * self._hop :].copy()
+        self._kept, self._length = [rest], len(rest)
+        self._unseen = len(kept) - ((count - 1) * self._hop + self._window)
         return np.lib.stride_tricks.sliding_window_view(kept, self._window)[:: self._hop][:count]
 
     def flush(self) -> np.ndarray:
@@ -56,6 +60,8 @@ class WindowBuffer:
         Returns:
             (0 or 1, window_samples); the buffer is then ready for a new stream.
         """
-        tail = np.pad(self._kept, (0, self._window - len(self._kept)))[None] if self._unseen else None
+        tail = np.zeros((1 if self._unseen else 0, self._window), np.float32)
+        if self._unseen:
+            tail[0, : self._length] = np.concatenate(self._kept)
         self.reset()
-        return np.zeros((0, self._window), np.float32) if tail is None else tail
+        return tail

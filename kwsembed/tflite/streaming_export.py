@@ -28,7 +28,7 @@ class StreamingModel:
 
     Attributes:
         model: Flatbuffer: `waveform` `(1, hop_samples)` float32 and the states in, `scores` `(1, labels)`
-            float32 and the states out.
+            float32 and the states out. What `with_variables` makes of it keeps the states itself.
         hop_samples: Samples per call.
         states: What to pass from call to call.
         first_window_start: Scores of call `n` are those of the window that starts at sample
