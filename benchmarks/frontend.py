@@ -19,7 +19,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import argparse
 import importlib.util
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.interleaved import interleaved
 from kwsembed.audio import decode
 from kwsembed.audio.resample import resample
 from kwsembed.data.log_mel import LogMel
@@ -224,19 +224,6 @@ OPTIONAL = {
 }
 
 
-def measure(rivals: dict[str, Rival], *, rounds: int) -> dict[str, np.ndarray]:
-    """CPU seconds of each rival's pass in each round, `(rounds,)`, after one pass that does not count."""
-    for rival in rivals.values():
-        rival.run()
-    seconds: dict[str, list[float]] = {name: [] for name in rivals}
-    for _ in range(rounds):
-        for name, rival in rivals.items():
-            started = time.process_time()
-            rival.run()
-            seconds[name].append(time.process_time() - started)
-    return {name: np.array(values) for name, values in seconds.items()}
-
-
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.frontend", description="Log-mel, timed.")
@@ -256,7 +243,7 @@ def main() -> None:
             rivals.update(make(clips))
     references = [exact(clip) for clip in clips]
 
-    seconds = measure(rivals, rounds=arguments.rounds)
+    seconds = interleaved({name: rival.run for name, rival in rivals.items()}, rounds=arguments.rounds)
     audio = "noise" if folder is None else "recordings"
     print(f"{len(clips)} clips of 5 s, {audio}; {arguments.rounds} rounds")
     print(f"TensorFlow {tf.__version__}, NumPy {np.__version__}; absent: {', '.join(absent) or 'none'}\n")

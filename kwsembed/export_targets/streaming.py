@@ -77,9 +77,7 @@ def export(
     return made
 
 
-def stream_bundle(
-    source: Bundle, exported: StreamingModel, *, state_form: str = "passed"
-) -> StreamBundle:
+def stream_bundle(source: Bundle, exported: StreamingModel, *, state_form: str = "passed") -> StreamBundle:
     """Describes a streaming model, for now with the operating points of the bundle that it comes from."""
     inside = state_form == "variables"
     rate = source.sample_rate_hz

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
@@ -42,14 +41,12 @@ class LoadedModel:
 
     Attributes:
         runtime: Name of the interpreter's package.
-        version: Its version.
         input_shape: Shape of the input.
         output_shape: Shape of the output.
     """
 
     def __init__(self, interpreter: Any, *, runtime: str) -> None:
         self.runtime = runtime
-        self.version = _version(runtime) or "unknown"
         self._interpreter = interpreter
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         tensors = [*inputs, *outputs]
@@ -62,6 +59,11 @@ class LoadedModel:
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
         self.input_shape = tuple(int(n) for n in inputs[0]["shape"])
         self.output_shape = tuple(int(n) for n in outputs[0]["shape"])
+
+    @property
+    def version(self) -> str:
+        """Version of the interpreter's package."""
+        return _version(self.runtime) or "unknown"
 
     def run(self, waveform: np.ndarray) -> np.ndarray:
         """Runs the model on one window: (samples,) -> (labels,) float32."""
@@ -90,12 +92,23 @@ def load_interpreter(model: bytes, *, runtime: str | None = None, threads: int =
     return LoadedModel(interpreter, runtime=name)
 
 
-def open_interpreter(model: bytes, *, runtime: str | None = None, threads: int = 1) -> tuple[Any, str]:
-    """As `load_interpreter`, for models of any interface: the `Interpreter` itself and its package's name."""
+def open_interpreter(
+    model: bytes,
+    *,
+    runtime: str | None = None,
+    threads: int = 1,
+    input_shape: Sequence[int] | None = None,
+) -> tuple[Any, str]:
+    """As `load_interpreter`, for models of any interface: the `Interpreter` itself and its package's name.
+
+    `input_shape` is that of the first input, for models that leave it open.
+    """
     name, interpreter_class = _find(runtime or os.environ.get(ENVIRONMENT_VARIABLE) or None)
     try:
         with native_log_held_back():
             interpreter = interpreter_class(model_content=model, num_threads=threads)
+            if input_shape is not None:
+                interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], input_shape)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise BundleError(f"{name} {_version(name)} refuses the model: {error}") from None
@@ -133,7 +146,8 @@ def _find(wanted: str | None) -> tuple[str, Callable[..., Any]]:
 
 def _import(name: str) -> Callable[..., Any]:
     """The class Interpreter of a package; ImportError with the reason in a line."""
-    if name == "tflite_runtime" and _version(name) is not None and int(np.__version__.split(".")[0]) >= 2:
+    numpy_2 = int(np.__version__.split(".")[0]) >= 2
+    if name == "tflite_runtime" and numpy_2 and _version(name) is not None:
         # Its extension would print a page and then fail at the first model.
         raise ImportError(_NUMPY_2)
     try:
@@ -149,6 +163,8 @@ def _import(name: str) -> Callable[..., Any]:
 
 
 def _version(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and seldom needed
+
     try:
         return version(name.replace("_", "-"))
     except PackageNotFoundError:

@@ -231,9 +231,7 @@ class _Streaming:
             for at in operator.inputs
         ]
         reach = (max(track.before for track in tracks), max(track.after for track in tracks))
-        self._place(
-            int(operator.outputs[0]), dataclasses.replace(latest, before=reach[0], after=reach[1])
-        )
+        self._place(int(operator.outputs[0]), dataclasses.replace(latest, before=reach[0], after=reach[1]))
 
     def _mean(self, operator: Any, windowed: dict[int, tuple[int, ...]]) -> None:
         source = int(operator.inputs[0])

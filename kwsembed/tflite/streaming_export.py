@@ -17,7 +17,7 @@ from kwsembed.tflite.frontend_graph import log_mel_graph
 from kwsembed.tflite.history import State, with_history
 from kwsembed.tflite.join import join
 from kwsembed.tflite.parts import ModelParts, parts_of
-from kwsembed.tflite.streaming import Streamed, streamed
+from kwsembed.tflite.streaming import streamed
 
 WAVEFORM, SCORES = "waveform", "scores"
 
@@ -68,7 +68,7 @@ def export_streaming(bundle: Bundle, *, hop_ms: float | None = None) -> Streamin
     network = streamed(parts.core_and_head, rows=None if hop_ms is None else _frames(hop_ms, frontend))
     hop_samples = network.rows * frontend.hop_samples
     with native_log_held_back():
-        front, overlap = _front_end(bundle, parts, network)
+        front, overlap = streaming_front_end(frontend, parts, rows=network.rows)
     model = join([front, network.model], input_name=WAVEFORM, output_name=SCORES)
     older = frontend.window_samples - frontend.hop_samples
     first_window_start = network.window_start * frontend.hop_samples - older
@@ -95,16 +95,17 @@ def _frames(hop_ms: float, frontend: FrontendConfig) -> int:
     return frames
 
 
-def _front_end(bundle: Bundle, parts: ModelParts, network: Streamed) -> tuple[bytes, tuple[State, ...]]:
+def streaming_front_end(
+    frontend: FrontendConfig, parts: ModelParts, *, rows: int
+) -> tuple[bytes, tuple[State, ...]]:
     """Waveform of a hop to scaled features `(1, rows, mels, 1)`, the end of the hop before as state."""
-    frontend = bundle.frontend
     older = frontend.window_samples - frontend.hop_samples
-    samples = older + network.rows * frontend.hop_samples
+    samples = older + rows * frontend.hop_samples
     log_mel = log_mel_graph(frontend, samples)
 
     def front(waveform: tf.Tensor) -> tf.Tensor:
         scaled = log_mel(waveform) * parts.slope + parts.offset
-        return tf.reshape(scaled, (1, network.rows, frontend.mel_count, 1))
+        return tf.reshape(scaled, (1, rows, frontend.mel_count, 1))
 
     unpacked = unpack(convert_float(front, (1, samples)))
     if older == 0:
