@@ -8,7 +8,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +107,21 @@ def front_ends(bundle: Bundle, *, hops: Sequence[int]) -> dict[int | None, bytes
     return {None: pack(whole), **streams}
 
 
-def core(bundle: Bundle) -> bytes:
-    """The quantised part of a bundle's model, int8 in and out."""
-    return parts_of(bundle.model, mels=bundle.frontend.mel_count).core
+def core(bundle: Bundle, *, runtime: str | None = None) -> Timed:
+    """The quantised part of a bundle's model as it ships, int8 in and out.
+
+    Multiply-adds are those of the network, without the zeros that folding adds.
+    """
+    unpacked = unpack(bundle.model)
+    editor = GraphEditor(unpacked)
+    ends = [
+        next(operator for operator in editor.graph.operators if editor.name(operator) == name)
+        for name in ("QUANTIZE", "DEQUANTIZE")
+    ]
+    shipped = pack(cut(unpacked, start=int(ends[0].outputs[0]), stop=int(ends[1].inputs[0])))
+    trained = parts_of(bundle.model, mels=bundle.frontend.mel_count).core
+    line = timed_model(shipped, audio_s=bundle.window_s, runtime=runtime)
+    return replace(line, multiply_adds=multiply_adds(trained))
 
 
 class Peers:

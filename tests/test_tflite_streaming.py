@@ -14,15 +14,17 @@ import tensorflow as tf
 import toy_export as toy
 
 from kwsembed.bundle import Bundle
-from kwsembed.errors import ConfigError
+from kwsembed.errors import ConfigError, KwsembedError
 from kwsembed.export_targets.streaming import stream_bundle
 from kwsembed.frontend import log_mel
 from kwsembed.runtime.interpreter import open_interpreter
 from kwsembed.runtime.streaming import StreamingClassifier
+from kwsembed.tflite import describe
 from kwsembed.tflite.convert import convert_float
 from kwsembed.tflite.editing import GraphEditor, cut
 from kwsembed.tflite.flatbuffer import pack, unpack
 from kwsembed.tflite.parts import parts_of
+from kwsembed.tflite.state_variables import with_variables
 from kwsembed.tflite.streaming import Streamed, streamed
 from kwsembed.tflite.streaming_export import export_streaming
 
@@ -121,6 +123,26 @@ def run_resized(model: bytes, values: np.ndarray) -> np.ndarray:
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
+@pytest.mark.parametrize("rows", [1, 3, 4, 8, 32])
+def test_any_hop_gives_the_numbers_of_the_longest_at_every_window_that_it_judges(rows: int) -> None:
+    core = parts_of(toy.exported(), mels=24).core_and_head
+    by_strides, by_hop = streamed(core), streamed(core, rows=rows)
+    assert (by_strides.rows, by_hop.rows) == (16, rows)
+    audio = long_input()[:, :256]
+    expected: dict[int, np.ndarray] = {}
+    for first in range(16):  # begun at every frame once, the long hop judges every window
+        for call, output in enumerate(stream(by_strides, audio[:, first:], runtime="tensorflow")):
+            if call >= by_strides.warm_up:
+                expected[first + call * 16 + by_strides.window_start] = output
+    shared = 0
+    for call, output in enumerate(stream(by_hop, audio, runtime="tensorflow")):
+        start = call * rows + by_hop.window_start
+        if call >= by_hop.warm_up and start in expected:
+            np.testing.assert_array_equal(output, expected[start])
+            shared += 1
+    assert shared > 80 // rows
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return toy.write_toy_bundle(tmp_path_factory.mktemp("toy") / "bundle")
@@ -180,6 +202,59 @@ def test_the_timing_says_which_samples_a_score_depends_on(
     expected = scores(from_waveform, samples)[call]
     np.testing.assert_array_equal(scores(from_waveform, unheard)[call], expected)
     assert np.any(scores(from_waveform, heard)[call] != expected)
+
+
+def test_a_short_hop_from_the_waveform_on(bundle: Bundle, from_waveform: StreamingClassifier) -> None:
+    exported = export_streaming(bundle, hop_ms=30)
+    short = StreamingClassifier(stream_bundle(bundle, exported))
+    assert exported.hop_samples == 480
+    timing = stream_bundle(bundle, export_streaming(bundle)).timing
+    samples = toy.waveform(4, seed=10)
+    expected = {
+        call * timing.hop_samples + timing.first_window_start: row
+        for call, row in enumerate(scores(from_waveform, samples))
+        if call >= timing.warm_up_hops
+    }
+    found = {
+        call * 480 + exported.first_window_start: row
+        for call, row in enumerate(scores(short, samples))
+        if call >= exported.warm_up_hops
+    }
+    shared = sorted(expected.keys() & found.keys())
+    assert len(shared) >= 4
+    for start in shared:
+        # One step of an int8 input may fall the other way where float32 rounds the features.
+        np.testing.assert_allclose(found[start], expected[start], atol=0.02)
+
+
+@pytest.mark.parametrize("hop_ms", [None, 30])
+def test_a_model_that_keeps_its_states_scores_as_one_that_passes_them(
+    bundle: Bundle, hop_ms: float | None
+) -> None:
+    exported = export_streaming(bundle, hop_ms=hop_ms)
+    passed = StreamingClassifier(stream_bundle(bundle, exported))
+    kept = StreamingClassifier(stream_bundle(bundle, exported, state_form="variables"))
+    for seed in (11, 12):  # `scores` begins with a reset: the second stream knows nothing of the first
+        samples = toy.waveform(3, seed=seed)
+        np.testing.assert_array_equal(scores(kept, samples), scores(passed, samples))
+    first = samples[: exported.hop_samples]
+    assert np.any(kept.process(first) != scores(kept, first))
+
+
+def test_a_model_that_keeps_its_states_has_one_input_and_says_what_it_needs(bundle: Bundle) -> None:
+    exported = export_streaming(bundle)
+    facts = describe(with_variables(exported.model, exported.states))
+    assert [tensor.name for tensor in facts.inputs + facts.outputs] == ["waveform", "scores"]
+    assert sum(operation.name == "READ_VARIABLE" for operation in facts.operations) == len(exported.states)
+    assert [int(part) for part in facts.min_runtime_version.split(".")] >= [2, 6, 0]
+    with pytest.raises(KwsembedError, match="states do not fit"):
+        with_variables(exported.model, exported.states[1:])
+
+
+def test_a_hop_is_a_whole_number_of_frames(bundle: Bundle) -> None:
+    for hop_ms in (0, 25):
+        with pytest.raises(ConfigError, match="multiple of 10 ms"):
+            export_streaming(bundle, hop_ms=hop_ms)
 
 
 def test_a_network_that_mixes_time_otherwise_is_refused() -> None:

@@ -14,6 +14,8 @@ from kwsembed.errors import KwsembedError
 from kwsembed.frontend import FrontendConfig
 from kwsembed.native_log import native_log_held_back
 from kwsembed.tflite.clients import check_clients
+from kwsembed.tflite.flatbuffer import pack, unpack
+from kwsembed.tflite.folded_bands import fold_bands
 from kwsembed.tflite.frontend_graph import log_mel_graph
 from kwsembed.tflite.join import join
 from kwsembed.tflite.metadata import write_metadata
@@ -102,6 +104,10 @@ def export_model(
         body_int8 = convert_int8(
             lambda values: body(values, training=False), body_input, representative=scaled
         )
+
+        unpacked = unpack(body_int8)
+        if fold_bands(unpacked):
+            body_int8 = pack(unpacked)
 
     def whole(middle: bytes) -> bytes:
         joined = join([front, middle, back], input_name="waveform", output_name="scores")

@@ -26,19 +26,20 @@ _INT8_KERNEL = {
 
 
 class GraphEditor:
-    """The only subgraph of an unpacked model (`schema.ModelT`), with tensors and operations by index.
+    """One subgraph of an unpacked model (`schema.ModelT`), with tensors and operations by index.
 
     Args:
         model: As `kwsembed.tflite.flatbuffer.unpack` gives it; changed in place.
+        graph: Which subgraph; the only one if None.
     """
 
-    def __init__(self, model: Any) -> None:
-        if len(model.subgraphs) != 1:
+    def __init__(self, model: Any, *, graph: int | None = None) -> None:
+        if graph is None and len(model.subgraphs) != 1:
             raise KwsembedError(
                 "The model cannot be edited", expected="one subgraph", received=f"{len(model.subgraphs)}"
             )
         self.model = model
-        self.graph = model.subgraphs[0]
+        self.graph = model.subgraphs[graph or 0]
         self._names = operation_names(model)
 
     def name(self, operator: Any) -> str:
@@ -82,26 +83,17 @@ class GraphEditor:
         self.graph.tensors[index].buffer = len(self.model.buffers) - 1
         return index
 
-    def operation(self, name: str, inputs: Sequence[int], output: int | None, options: Any = None) -> Any:
-        """Makes an operation that is not yet in the graph; its kernel is that of the output's type.
-
-        Operations that are not of tensors alone (`output` None or a resource) exist in one version.
-        """
+    def operation(self, name: str, inputs: Sequence[int], output: int, options: Any = None) -> Any:
+        """Makes an operation that is not yet in the graph; its kernel is that of the output's type."""
         operator = schema.OperatorT()
-        operator.opcodeIndex = self._code(name, self._kernel(name, inputs, output))
-        operator.inputs, operator.outputs = list(inputs), [] if output is None else [output]
+        int8 = schema.TensorType.INT8 in {self.graph.tensors[at].type for at in (*inputs[:1], output)}
+        operator.opcodeIndex = self._code(name, _INT8_KERNEL.get(name, 1) if int8 else 1)
+        operator.inputs, operator.outputs = list(inputs), [output]
         if options is not None:
             operator.builtinOptions = options
             kind = type(options).__name__.removesuffix("T")
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
         return operator
-
-    def _kernel(self, name: str, inputs: Sequence[int], output: int | None) -> int:
-        if name not in _INT8_KERNEL:
-            return 1
-        ends = [at for at in (inputs[0], output) if at is not None]
-        int8 = schema.TensorType.INT8 in {self.graph.tensors[at].type for at in ends}
-        return _INT8_KERNEL[name] if int8 else 1
 
     def require_version(self, operator: Any, version: int) -> None:
         """Raises the version of an operation's kernel to at least this one."""

@@ -13,6 +13,7 @@ import numpy as np
 from kwsembed.errors import BundleError
 from kwsembed.tflite.editing import GraphEditor, cut
 from kwsembed.tflite.flatbuffer import pack, unpack
+from kwsembed.tflite.folded_bands import unfold_bands
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class ModelParts:
     Attributes:
         slope: `(mels,)` float32; scaled features are `slope * log_mel + offset`.
         offset: `(mels,)` float32.
-        core: Flatbuffer, int8 features `(1, frames, mels, 1)` to int8 embedding `(1, dimensions)`.
+        core: Flatbuffer, int8 features `(1, frames, mels, 1)` to int8 embedding `(1, dimensions)`; its first
+            convolution as it was trained, not folded (see `folded_bands`).
         core_and_head: Flatbuffer, scaled features in float32 to probabilities `(1, labels)` float32, int8 in
             between.
         head_weights: `(labels, dimensions)` float32, of the embedding at unit norm.
@@ -54,6 +56,7 @@ def parts_of(model: bytes, *, mels: int) -> ModelParts:
         BundleError: The model is not built as `export_model` builds it.
     """
     unpacked = unpack(model)
+    unfold_bands(unpacked)
     editor = GraphEditor(unpacked)
     operators = editor.graph.operators
     names = [editor.name(operator) for operator in operators]

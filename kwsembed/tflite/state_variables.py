@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,61 +55,59 @@ def with_variables(model: bytes, states: Sequence[State]) -> bytes:
             received=", ".join(sorted(beside[0] | beside[1])),
         )
     inputs, outputs = beside
-    filling = _empty_graph(RESET)
-    before = [editor.operation("CALL_ONCE", [], None, _call_once(graph_index=1))]
-    after = []
+    before, after = [_call_once(editor)], []
     for state in states:
-        handle = _handle(editor, graph, state)
-        before += [handle, editor.operation("READ_VARIABLE", handle.outputs, inputs[state.input])]
-        after.append(editor.operation("ASSIGN_VARIABLE", [*handle.outputs, outputs[state.output]], None))
-        handle = _handle(editor, filling, state)
-        like = graph.tensors[inputs[state.input]]
-        start = _constant(editor, filling, np.full(state.shape, state.start, _NUMBERS[state.type]), like)
-        filling.operators += [handle, editor.operation("ASSIGN_VARIABLE", [*handle.outputs, start], None)]
+        handle, reading = _handle(editor, state), schema.ReadVariableOptionsT()
+        before += [
+            handle,
+            editor.operation("READ_VARIABLE", handle.outputs, inputs[state.input], reading),
+        ]
+        after.append(_assign(editor, handle, outputs[state.output]))
     graph.operators = [*before, *graph.operators, *after]
     graph.inputs, graph.outputs = graph.inputs[:1], graph.outputs[:1]
-    unpacked.subgraphs.append(filling)
+    quantised = {state.input: graph.tensors[inputs[state.input]] for state in states}
+    _add_first_values(unpacked, states, quantised)
     _name_signatures(unpacked)
     needed = version_text(max(runtime_version(unpacked), _NEEDED))
     add_metadata(unpacked, RUNTIME_VERSION, needed.encode().ljust(16, b"\0"))
     return pack(unpacked)
 
 
-def _handle(editor: GraphEditor, graph: Any, state: State) -> Any:
+def _handle(editor: GraphEditor, state: State) -> Any:
     """The operation that gives the variable of a state; both graphs know it by the name that it shares."""
-    at = _append(graph, schema.TensorT(), shape=(), kind=schema.TensorType.RESOURCE)
     options = schema.VarHandleOptionsT()
     options.container, options.sharedName = "", state.input.removesuffix("_in")
-    return editor.operation("VAR_HANDLE", [], at, options)
+    return editor.operation("VAR_HANDLE", [], editor.add_tensor((), schema.TensorType.RESOURCE), options)
 
 
-def _constant(editor: GraphEditor, graph: Any, values: np.ndarray, like: Any) -> int:
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    editor.model.buffers.append(buffer)
-    tensor = schema.TensorT()
-    tensor.quantization = like.quantization
-    at = _append(graph, tensor, shape=values.shape, kind=like.type)
-    tensor.buffer = len(editor.model.buffers) - 1
-    return at
+def _assign(editor: GraphEditor, handle: Any, value: int) -> Any:
+    operator = editor.operation(
+        "ASSIGN_VARIABLE", [*handle.outputs, value], value, schema.AssignVariableOptionsT()
+    )
+    operator.outputs = []
+    return operator
 
 
-def _append(graph: Any, tensor: Any, *, shape: Sequence[int], kind: int) -> int:
-    tensor.shape, tensor.type, tensor.buffer, tensor.name = np.array(shape, np.int32), kind, 0, ""
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _call_once(*, graph_index: int) -> Any:
+def _call_once(editor: GraphEditor) -> Any:
     options = schema.CallOnceOptionsT()
-    options.initSubgraphIndex = graph_index
-    return options
+    options.initSubgraphIndex = 1
+    operator = editor.operation("CALL_ONCE", [], 0, options)
+    operator.outputs = []
+    return operator
 
 
-def _empty_graph(name: str) -> Any:
+def _add_first_values(unpacked: Any, states: Sequence[State], like: Mapping[str, Any]) -> None:
+    """Adds the graph that fills the variables of a new stream."""
     graph = schema.SubGraphT()
-    graph.name, graph.tensors, graph.operators, graph.inputs, graph.outputs = name, [], [], [], []
-    return graph
+    graph.name, graph.tensors, graph.operators, graph.inputs, graph.outputs = RESET, [], [], [], []
+    unpacked.subgraphs.append(graph)
+    editor = GraphEditor(unpacked, graph=1)
+    for state in states:
+        values = np.full(state.shape, state.start, _NUMBERS[state.type])
+        tensor = like[state.input]
+        start = editor.add_constant(values, tensor.type, quantization=tensor.quantization)
+        handle = _handle(editor, state)
+        graph.operators += [handle, _assign(editor, handle, start)]
 
 
 def _name_signatures(unpacked: Any) -> None:
