@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kwsembed.detection.events import Detection, EventDetector, PostProcessing, find_runs, smooth
+from kwsembed.detection.post_processing import moving_average
 from kwsembed.errors import ConfigError
 
 PLAIN = PostProcessing(hop_s=0.5, smoothing_windows=1, min_consecutive=1, refractory_s=0.0)
@@ -169,3 +170,15 @@ def test_thresholds_must_fit_the_labels():
         EventDetector(["dog"], {"dog": 0.0}, PLAIN, 1.0)
     with pytest.raises(ConfigError, match=r"\(hops, 1 labels\)"):
         EventDetector(["dog"], {"dog": 0.5}, PLAIN, 1.0).process(np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+@pytest.mark.parametrize("windows", [2, 17, 50])
+def test_hops_one_by_one_are_averaged_as_all_at_once_to_the_last_bit(labels: int, windows: int) -> None:
+    scores = np.random.default_rng(0).random((60, labels)).astype(np.float32)
+    expected = smooth(scores, windows)
+    history, found = np.zeros((windows - 1, labels)), []
+    for hop in range(60):
+        found.append(moving_average(history, scores[hop : hop + 1], first_hop=hop)[0])
+        history = np.concatenate([history, scores[hop : hop + 1]])[1:]
+    np.testing.assert_array_equal(found, expected)

@@ -89,6 +89,10 @@ def test_unknown_targets_and_foreign_options_are_refused(
     assert "Expected mobile" in capsys.readouterr().err
     assert main(["export", str(run), "--out", out, "--target", "mobile", "--int8-head"]) == 2
     assert "--target micro" in capsys.readouterr().err
+    assert main(["export", str(run), "--out", out, "--target", "micro", "--hop-ms", "30"]) == 2
+    assert "--hop-ms with --target streaming" in capsys.readouterr().err
+    assert main(["export", str(run), "--out", out, "--target", "streaming", "--hop-ms", "25"]) == 2
+    assert "a multiple of 10 ms" in capsys.readouterr().err
     assert not (tmp_path / "X").exists()
 
 
@@ -147,6 +151,25 @@ def test_micro_model_scores_as_the_bundle_does(bundle: Bundle, int8_head: bool) 
         assert np.abs(logits.astype(int)).max() <= 127
         expected = classifier.score_windows(window[None])[0]
         np.testing.assert_allclose(scores_of(logits, made.logit_scale), expected, atol=0.06)
+
+
+def test_streaming_in_shorter_hops_with_its_states_inside(run: Path, tmp_path: Path) -> None:
+    command = ["export", str(run), "--target", "streaming", "--keep-thresholds", "--hop-ms", "30"]
+    assert main([*command, "--out", str(tmp_path / "P")]) == 0
+    assert main([*command, "--out", str(tmp_path / "V"), "--state", "variables"]) == 0
+    passed, kept = StreamBundle.load(tmp_path / "P"), StreamBundle.load(tmp_path / "V")
+    assert kept.timing == passed.timing
+    assert (kept.timing.hop_samples, kept.state_form, kept.states) == (480, "variables", ())
+    # As long as in the bundle, whatever the hop: two windows of 0.25 s.
+    assert kept.post.smoothing_windows * kept.post.hop_s == pytest.approx(0.5, abs=0.03)
+    readme = (tmp_path / "V" / "README.md").read_text()
+    assert 'get_signature_runner("reset")' in readme
+    assert "state_waveform_in" in (tmp_path / "P" / "README.md").read_text()
+    detectors = [StreamingDetector(b, thresholds=dict.fromkeys(toy.EVENTS, 1e-6)) for b in (passed, kept)]
+    for seed in (2, 3):  # a flush begins a new stream
+        samples = toy.waveform(6, seed=seed)
+        found = [detector.process(samples) + detector.flush() for detector in detectors]
+        assert found[0] == found[1] != []
 
 
 @pytest.fixture(scope="module")

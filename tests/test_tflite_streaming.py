@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ import keras
 import tensorflow as tf
 import toy_export as toy
 
+from kwsembed.audio import decode
+from kwsembed.audio.resample import resample
 from kwsembed.bundle import Bundle
 from kwsembed.errors import ConfigError, KwsembedError
 from kwsembed.export_targets.streaming import stream_bundle
@@ -225,6 +229,40 @@ def test_a_short_hop_from_the_waveform_on(bundle: Bundle, from_waveform: Streami
     for start in shared:
         # One step of an int8 input may fall the other way where float32 rounds the features.
         np.testing.assert_allclose(found[start], expected[start], atol=0.02)
+
+
+def test_streamed_is_offline_on_every_frame_of_real_recordings(bundle: Bundle) -> None:
+    shared = Path(os.environ.get("KWSEMBED_SHARED", Path(__file__).parents[2] / "shared")) / "data" / "rare"
+    if not shared.is_dir():
+        pytest.skip("the project's shared recordings are not here")
+    parts = parts_of(bundle.model, mels=24)
+    core = unpack(parts.core_and_head)
+    editor = GraphEditor(core)
+    mean = next(operator for operator in editor.graph.operators if editor.name(operator) == "MEAN")
+    ends = editor.graph.inputs[0], mean.inputs[0], editor.graph.outputs[0]
+    before, after = (pack(cut(core, start=a, stop=b)) for a, b in (ends[:2], ends[1:]))
+    network = streamed(parts.core_and_head, rows=1)
+    judged = 0
+    for path in decode.find_audio([shared / "glass_break"])[::40][:3]:
+        waveform, sample_rate_hz = decode.read(path)
+        rows = log_mel(resample(waveform, sample_rate_hz, 16000), toy.FRONTEND) * parts.slope + parts.offset
+        rows = rows[None, :, :, None].astype(np.float32)
+        frames = (rows.shape[1] - 15 - toy.FRAMES) // 16 * 16 + toy.FRAMES
+        outputs = stream(network, rows, runtime="tensorflow")
+        for phase in range(16):  # offline, the strides reach every sixteenth frame only
+            positions = run_resized(before, rows[:, phase : phase + frames])
+            for position in range(positions.shape[1] - network.positions + 1):
+                start = phase + 16 * position
+                call = start - network.window_start
+                free_of_borders = (
+                    start >= phase + network.reach[0]
+                    and start + toy.FRAMES + network.reach[1] <= phase + frames
+                )
+                if free_of_borders and network.warm_up <= call < len(outputs):
+                    expected = run_resized(after, positions[:, position : position + network.positions])
+                    np.testing.assert_array_equal(outputs[call], expected[0])
+                    judged += 1
+    assert judged > 100
 
 
 @pytest.mark.parametrize("hop_ms", [None, 30])
