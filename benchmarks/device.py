@@ -34,7 +34,19 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.device_models import PACKAGES, Peers, Timed, core, front_ends, timed_model
+from benchmarks.device_models import (
+    DS_CNN,
+    MICRO_FEATURES,
+    OPEN_WAKE_WORD,
+    OPEN_WAKE_WORD_MEL,
+    PACKAGES,
+    Peers,
+    Timed,
+    core,
+    front_ends,
+    theirs,
+    timed_model,
+)
 from benchmarks.interleaved import interleaved, ratio
 from kwsembed.bundle import Bundle
 from kwsembed.export_targets.streaming import stream_bundle
@@ -47,8 +59,6 @@ from kwsembed.tflite.streaming_export import export_streaming
 ROOT = Path(__file__).parents[1]
 HOPS_MS = (160, 40, 30, 10)
 STARTS = 5
-OPEN_WAKE_WORD, DS_CNN = "openWakeWord: mel, embedding, head", "MLPerf Tiny DS-CNN, int8"
-OPEN_WAKE_WORD_MEL, MICRO_FEATURES = "openWakeWord's front end, 32 mels", "pymicro-features, 40 mels"
 WINDOW, CORE, FRONT_END = "window", "int8 core of a window", "front end of a window, 64 mels"
 
 
@@ -85,28 +95,6 @@ def ours(bundle: Bundle, streams: dict[tuple[int, str], StreamBundle]) -> dict[s
 
 def _processing(detector: StreamingDetector, samples: np.ndarray):
     return lambda: detector.process(samples)
-
-
-def theirs(peers: Peers) -> tuple[dict[str, Timed], list[str]]:
-    """The peers that are there, and the names of those that are not."""
-    models = {
-        DS_CNN: ("mlperf_tiny_kws_int8.tflite", 1.0, None),
-        "MLPerf Tiny streaming wake word, int8": ("mlperf_tiny_streaming_wakeword_int8.tflite", 0.3, None),
-        "microWakeWord alexa, int8, without front end": ("alexa.tflite", 0.03, None),
-        "YAMNet, float": ("yamnet.tflite", 0.48, None),
-        OPEN_WAKE_WORD_MEL: ("melspectrogram.tflite", 1.0, 16000),
-    }
-    lines: dict[str, Timed | None] = {}
-    for name, (file, audio_s, samples) in models.items():
-        model = peers.model(file)
-        lines[name] = (
-            None
-            if model is None
-            else timed_model(model, audio_s=audio_s, runtime=None, samples=samples, count=name == DS_CNN)
-        )
-    lines[OPEN_WAKE_WORD] = peers.open_wake_word(None)
-    lines[MICRO_FEATURES] = peers.micro_features()
-    return {name: line for name, line in lines.items() if line}, [n for n, line in lines.items() if not line]
 
 
 def untrained(folder: Path) -> Path:

@@ -23,7 +23,9 @@ from kwsembed.tflite.parts import parts_of
 from kwsembed.tflite.streaming_export import streaming_front_end
 
 PACKAGES = ("pymicro-wakeword", "pymicro-features", "wyoming-openwakeword")
-OPEN_WAKE_WORD = ("melspectrogram.tflite", "embedding_model.tflite", "alexa_v0.1.tflite")
+OPEN_WAKE_WORD, DS_CNN = "openWakeWord: mel, embedding, head", "MLPerf Tiny DS-CNN, int8"
+OPEN_WAKE_WORD_MEL, MICRO_FEATURES = "openWakeWord's front end, 32 mels", "pymicro-features, 40 mels"
+_OPEN_WAKE_WORD_MODELS = ("melspectrogram.tflite", "embedding_model.tflite", "alexa_v0.1.tflite")
 _OPEN_WAKE_WORD_SAMPLES = 1760  # its mel model is given 80 ms and the 30 ms before
 
 
@@ -153,7 +155,7 @@ class Peers:
 
     def open_wake_word(self, runtime: str | None) -> Timed | None:
         """Mel spectrogram, embedding and one wake word, as often as its server runs them."""
-        models = [self.model(name) for name in OPEN_WAKE_WORD]
+        models = [self.model(name) for name in _OPEN_WAKE_WORD_MODELS]
         if None in models:
             return None
         return timed_model(*models, audio_s=0.08, runtime=runtime, samples=_OPEN_WAKE_WORD_SAMPLES)
@@ -181,3 +183,25 @@ class Peers:
     def _wheels(self) -> Iterator[Path]:
         for folder in self._folders:
             yield from sorted(folder.glob("*.whl"))
+
+
+def theirs(peers: Peers) -> tuple[dict[str, Timed], list[str]]:
+    """The peers that are there, and the names of those that are not."""
+    models = {
+        DS_CNN: ("mlperf_tiny_kws_int8.tflite", 1.0, None),
+        "MLPerf Tiny streaming wake word, int8": ("mlperf_tiny_streaming_wakeword_int8.tflite", 0.3, None),
+        "microWakeWord alexa, int8, without front end": ("alexa.tflite", 0.03, None),
+        "YAMNet, float": ("yamnet.tflite", 0.48, None),
+        OPEN_WAKE_WORD_MEL: ("melspectrogram.tflite", 1.0, 16000),
+    }
+    lines: dict[str, Timed | None] = {}
+    for name, (file, audio_s, samples) in models.items():
+        model = peers.model(file)
+        lines[name] = (
+            None
+            if model is None
+            else timed_model(model, audio_s=audio_s, runtime=None, samples=samples, count=name == DS_CNN)
+        )
+    lines[OPEN_WAKE_WORD] = peers.open_wake_word(None)
+    lines[MICRO_FEATURES] = peers.micro_features()
+    return {name: line for name, line in lines.items() if line}, [n for n, line in lines.items() if not line]
