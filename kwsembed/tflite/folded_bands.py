@@ -71,8 +71,10 @@ def unfold_bands(unpacked: Any) -> bool:
     editor = GraphEditor(unpacked)
     graph = editor.graph
     found = _first_convolution(editor)
-    before = graph.operators[found - 1] if found else None
-    if before is None or editor.name(before) != "RESHAPE":
+    if not found:
+        return False
+    before = graph.operators[found - 1]
+    if editor.name(before) != "RESHAPE":
         return False
     convolution = graph.operators[found]
     source, weights = int(before.inputs[0]), int(convolution.inputs[1])
