@@ -89,7 +89,7 @@ def test_unknown_targets_and_foreign_options_are_refused(
     assert "Expected mobile" in capsys.readouterr().err
     assert main(["export", str(run), "--out", out, "--target", "mobile", "--int8-head"]) == 2
     assert "--target micro" in capsys.readouterr().err
-    assert main(["export", str(run), "--out", out, "--target", "micro", "--hop-ms", "30"]) == 2
+    assert main(["export", str(run), "--out", out, "--target", "micro", "--hop-ms", "0"]) == 2
     assert "--hop-ms with --target streaming" in capsys.readouterr().err
     assert main(["export", str(run), "--out", out, "--target", "streaming", "--hop-ms", "25"]) == 2
     assert "a multiple of 10 ms" in capsys.readouterr().err

@@ -42,7 +42,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     for option, targets in _OWN_OPTIONS.items():
-        if getattr(args, option) not in (None, False) and args.target not in targets:
+        given = getattr(args, option)
+        if given is not None and given is not False and args.target not in targets:
             raise ConfigError(
                 "the target has no such option",
                 expected=f"--{option.replace('_', '-')} with --target {' or '.join(targets)}",
