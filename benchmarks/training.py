@@ -204,8 +204,8 @@ def time_clustering(bench: Bench, *, rounds: int) -> None:
     }
     print(
         f"\nrenewing the clusters of {len(bench.classes)} clips: embedding {shares['embedding']:.1f} %, "
-        f"clustering {shares['clustering']:.1f} % of an epoch of {epoch.epoch_steps} steps of {epoch.batch_size} "
-        "(aim: at most 10 % in all)"
+        f"clustering {shares['clustering']:.1f} % of an epoch of {epoch.epoch_steps} steps of "
+        f"{epoch.batch_size} (aim: at most 10 % in all)"
     )
 
 
