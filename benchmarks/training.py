@@ -28,6 +28,7 @@ from kwsembed.config import AugmentConfig, TrainConfig
 from kwsembed.data.log_mel import LogMel
 from kwsembed.data.pipeline import training_dataset
 from kwsembed.data.sampling import WindowSchedule
+from kwsembed.methods import TEACHER
 from kwsembed.models import build_embedder, forward
 from kwsembed.models.fused_normalization import for_training
 from kwsembed.pretraining.objective import Objective
@@ -35,7 +36,6 @@ from kwsembed.pretraining.objectives import OBJECTIVES, build_objective
 from kwsembed.pretraining.pretrainer import EmbeddingPretrainer
 
 CROSS_ENTROPY = "cross entropy"
-NEEDS_A_MODEL = "teacher"  # its cost is that of the model that teaches
 CLASSES = 5
 CLIP_S = 5
 NO_AUGMENTATION = AugmentConfig(
@@ -176,7 +176,7 @@ class Bench:
 def time_losses(bench: Bench, *, rounds: int) -> None:
     """The step of every objective beside that of cross entropy."""
     batch = bench.batch()
-    alone = [name for name in OBJECTIVES if name != NEEDS_A_MODEL]
+    alone = [name for name in OBJECTIVES if name != TEACHER]  # that one's cost is the teaching model's
     steps = {name: bench.step(name) for name in (CROSS_ENTROPY, *alone)}
     seconds = interleaved({name: _on(step, lambda: batch) for name, step in steps.items()}, rounds=rounds)
     print(f"step of {len(bench.items)} windows: CPU time over that with cross entropy (aim: at most 1.05)\n")
