@@ -33,7 +33,9 @@ def add_parser(subparsers: Any) -> None:
         "it. Exit code 1 if a part of detection does not work here.",
         epilog="example: kwsembed doctor --bundle RUN/bundle",
     )
-    parser.add_argument("--bundle", metavar="BUNDLE", help="also run this bundle's model and recompute its parity")
+    parser.add_argument(
+        "--bundle", metavar="BUNDLE", help="also run this bundle's model and recompute its parity"
+    )
     parser.add_argument(
         "--runtime", choices=RUNTIMES, help="interpreter to run it in (default: the first there)"
     )
@@ -71,7 +73,12 @@ def run(args: argparse.Namespace) -> int:
     for check in checks:
         _line(check.passed, check.name, check.detail)
     if bundle is not None and "certificate" not in (bundle.parity or {}):
-        _line(False, "parity", "not known: an older kwsembed made the bundle, without a certificate", optional=True)
+        _line(
+            False,
+            "parity",
+            "not known: an older kwsembed made the bundle, without a certificate",
+            optional=True,
+        )
     return 0 if interpretable and all(check.passed for check in checks) else 1
 
 

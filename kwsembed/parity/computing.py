@@ -134,8 +134,6 @@ def margin(scores: np.ndarray, bundle: Bundle, thresholds: Mapping[str, float]) 
     return min(float(np.abs(column - thresholds[label]).min()) for label, column in _smoothed(scores, bundle))
 
 
-
-
 def _smoothed(scores: np.ndarray, bundle: Bundle) -> list[tuple[str, np.ndarray]]:
     smoothed = smooth(scores[:, ~bundle.background_mask], bundle.post.smoothing_windows)
     return list(zip(bundle.event_labels, smoothed.T, strict=True))

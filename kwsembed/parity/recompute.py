@@ -66,7 +66,9 @@ def _agreements(
     classifier = Classifier(bundle, runtime=runtime)
     here = classifier.runtime
 
-    def agreement(what: str, computed: str, against: str, figures: Mapping[str, float], bounds: Bounds) -> Agreement:
+    def agreement(
+        what: str, computed: str, against: str, figures: Mapping[str, float], bounds: Bounds
+    ) -> Agreement:
         return Agreement(what, audio.name, None, computed, against, figures, bounds)
 
     windows = np.concatenate([audio.separate_windows(level) for level in audio.levels])
@@ -86,7 +88,13 @@ def _agreements(
 
     streamed = events_streamed(bundle, audio, certificate.thresholds, runtime=runtime)
     offline = events_offline(scores, bundle, audio, certificate.thresholds)
-    yield agreement("events", "the stream in chunks", "its windows at once", events_apart(streamed, offline), EVENTS_BOUNDS)
+    yield agreement(
+        "events",
+        "the stream in chunks",
+        "its windows at once",
+        events_apart(streamed, offline),
+        EVENTS_BOUNDS,
+    )
     # Only where scores differ by more than that may a detection come or go.
     clear = apart["largest"] < margin(expected.scores, bundle, certificate.thresholds)
     found = events_apart(streamed, expected.events)

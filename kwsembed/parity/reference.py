@@ -1,4 +1,4 @@
-"""The front end once more, straight from its definition: slow, in float64, sharing no code with the fast ones."""
+"""The front end once more, straight from its definition: slow, in float64, with no code of the others."""
 
 from __future__ import annotations
 

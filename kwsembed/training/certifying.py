@@ -95,8 +95,11 @@ def certify(
         "synthetic": shipped.to_dict(),
         "real": {
             "split": split,
-            "labels": [label for at, label in enumerate(audio.labels[: audio.event_count])
-                       if np.any(audio.classes == at)],
+            "labels": [
+                label
+                for at, label in enumerate(audio.labels[: audio.event_count])
+                if np.any(audio.classes == at)
+            ],
             "duration_s": len(real.audio.stream) / len(real.audio.levels) / bundle.sample_rate_hz,
             "sha256": checksum([real.audio.stream]),
         },
