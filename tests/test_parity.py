@@ -81,6 +81,13 @@ def test_windows_of_a_level_lie_within_it():
     assert audio.separate_windows(-20).tolist() == [[2] * 4] * 2
 
 
+def test_audio_shorter_than_windows_is_repeated_until_it_fills_two(bundle):
+    audio = GoldenAudio.of("real", np.array([0.5, -1.0, 0.0]), bundle)
+    assert {len(waveform) for waveform in audio.levels.values()} == {2 * bundle.window_samples}
+    assert len(audio.windows_of(-60)) == 5
+    assert len(audio.separate_windows(-60)) == 2
+
+
 # ---- log-mel
 
 

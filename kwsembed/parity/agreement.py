@@ -5,8 +5,8 @@ The bounds say what may differ and what may not:
 - `log_mel`, in nats (0.01 nat is 0.04 dB). The exported front end adds in single precision: beside a loud
   tone, bands that are 120 dB below it are the end of float32. 0.0005 was seen on sweeps and beeps at full
   scale, 1e-5 on what is quiet. The NumPy front end is double precision, rounded once: 5e-7 was seen.
-- `score` in int8 against float: what quantisation costs a single window; a mean of 0.018 and 0.15 for 99 % were
-  seen. Its cost for the ranking of clips has a bound of its own, `int8_loss_bound` of the configuration.
+- `score` in int8 against float: what quantisation costs a single window; a mean of 0.018 and 0.15 for 99 %
+  were seen. Its cost for the ranking of clips has a bound of its own, `int8_loss_bound` of the configuration.
 - `score` between interpreters: kernels of one family (XNNPACK's int8: LiteRT, TensorFlow, MediaPipe) agree to
   1e-6 but for windows where the last bit of a float feature takes it across the border of an int8 step;
   those of tflite-runtime 2.14 round otherwise everywhere: a mean of 0.015 and 0.093 for 99 % were seen.

@@ -39,7 +39,11 @@ class GoldenAudio:
 
     @classmethod
     def of(cls, name: str, waveform: np.ndarray, bundle: Bundle) -> GoldenAudio:
-        """A waveform at the model's rate, at each of `LEVELS_DBFS` and in 16 bits."""
+        """A waveform at the model's rate, at each of `LEVELS_DBFS` and in 16 bits.
+
+        It is repeated where it is shorter than two windows.
+        """
+        waveform = np.resize(waveform, max(len(waveform), 2 * bundle.window_samples))
         levels = {level: at_level(waveform, level) for level in LEVELS_DBFS}
         return cls(name, levels, bundle.window_samples, bundle.hop_samples)
 
