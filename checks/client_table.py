@@ -16,8 +16,9 @@ FAMILIES = ("LiteRT", "tflite-runtime")
 # Of a score, against ours on the family that is nearer. Float kernels differ in the last bit; where that
 # takes a feature across the border of an int8 step, in a window of a hundred or so, its scores move.
 SAME_KERNELS = {"p99": 1e-3, "largest": 0.25}
-# TensorFlow Lite Micro has reference kernels throughout; 0.007 and 0.03 were seen.
-REFERENCE_KERNELS = {"p99": 0.05, "largest": 0.25}
+# TensorFlow Lite Micro and WebAssembly have float kernels of their own, which add in another order, so that
+# more windows move: 0.007 and 0.046 were seen.
+OTHER_FLOAT_KERNELS = {"p99": 0.05, "largest": 0.25}
 # Of the model for microcontrollers, whose logits are int8 too: another model than the bundle's.
 OTHER_MODEL = {"p99": 0.3, "mean": 0.03}
 _PER_FAMILY = ("largest", "99 %", "same events")

@@ -30,7 +30,7 @@ import json
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ import numpy as np
 
 from checks.client_table import (
     FAMILIES,
+    OTHER_FLOAT_KERNELS,
     OTHER_MODEL,
-    REFERENCE_KERNELS,
     SAME_KERNELS,
     Answer,
     Stream,
@@ -99,7 +99,11 @@ def main() -> int:
     if arguments.web:
         answers["MediaPipe web"] = asked.web()
     answers["TFLite Micro, micro"] = asked.micro()
-    families = {name: answers[name].scores for name in FAMILIES}
+    families = {name: scores for name in FAMILIES if (scores := answers[name].scores) is not None}
+    if len(families) < len(FAMILIES):
+        for name in FAMILIES:
+            print(f"{name}: {'; '.join(answers[name].problems)}")
+        return 1
     rows = [row(name, answer, families, stream, bundle) for name, answer in answers.items()]
     print(
         f"compared with {classifier.runtime} on {len(stream.windows)} windows: {stream.golden} of golden "
@@ -158,7 +162,7 @@ class _Asked:
         answer = self._ask(name, script, packages, [self._paths[0], self._rows])
         if isinstance(answer, Answer):
             return answer
-        bounds = REFERENCE_KERNELS if name == "TFLite Micro" else SAME_KERNELS
+        bounds = OTHER_FLOAT_KERNELS if name == "TFLite Micro" else SAME_KERNELS
         return Answer(answer["client"], np.array(answer["outputs"]), bounds=bounds)
 
     def classifier(self, name: str) -> Answer:
@@ -171,7 +175,8 @@ class _Asked:
         """MediaPipe's web package in Chromium."""
         from checks.web_client import classify  # needs npm, which other clients do not
 
-        return self._judged(classify(self._paths, self._windows, self._bundle, self._work))
+        answer = classify(self._paths, self._windows, self._bundle, self._work)
+        return self._judged(answer, bounds=OTHER_FLOAT_KERNELS)
 
     def micro(self) -> Answer:
         """The model of the target `micro`, features outside, in TensorFlow Lite Micro."""
@@ -204,7 +209,7 @@ class _Asked:
         )
         return answer
 
-    def _judged(self, answer: dict[str, Any]) -> Answer:
+    def _judged(self, answer: dict[str, Any], *, bounds: Mapping[str, float] = SAME_KERNELS) -> Answer:
         labels = self._bundle.labels
         as_it_is, plain, _ = (_scores(one, labels) for one in answer["models"])
         problems = [
@@ -214,7 +219,7 @@ class _Asked:
         ]
         own = uncalibrated(as_it_is, read_metadata(self._bundle.model).calibration)
         scores = np.where(self._bundle.background_mask, plain, own)
-        return Answer(answer["client"], scores, tuple(problems))
+        return Answer(answer["client"], scores, tuple(problems), bounds)
 
 
 def _amid(scores: np.ndarray, bundle: Bundle) -> dict[str, float]:

@@ -36,9 +36,16 @@ INSTALLED = [name for name in RUNTIMES if runtime_status(name).problem is None]
 
 
 def split_audio() -> SplitAudio:
-    """Tones as events `low` and `high`, hiss as `noise`; none of `sweep`."""
-    store = toy_store.tones(events=2, backgrounds=1)
-    classes = np.array([0, 1, 3, 3])[toy_store.classes_of(store)]
+    """Two clips of `low` and of `high` and one of `noise`, as the network was trained on; none of `sweep`."""
+    waveforms, labels = toy.waveforms(40, seed=5)
+    chosen = [
+        int(at) for label, count in ((0, 2), (1, 2), (3, 1)) for at in np.flatnonzero(labels == label)[:count]
+    ]
+    names = [toy.LABELS[labels[at]] for at in chosen]
+    store = toy_store.store_of(
+        [(toy_store.clip_of(name, at), waveforms[at], None) for name, at in zip(names, chosen, strict=True)]
+    )
+    classes = np.array([toy.LABELS.index(name) for name in names])
     return SplitAudio(
         store=store,
         clips=np.arange(len(classes)),
