@@ -226,8 +226,7 @@ def test_real_golden_audio_has_a_loud_piece_of_each_event_between_background() -
     assert np.abs(waveform).max() == pytest.approx(1.0, abs=1e-3)
     assert np.abs(waveform[: rate - 400]).max() < 0.11, "background comes first"
     event = audio.store.waveform(1)
-    onset = int(audio.store.segments[1][0, 0])
-    middle = event[onset : onset + rate // 4] / np.abs(event).max()
+    middle = event[2000:6000] / np.abs(event).max()  # its ends fade
     assert np.abs(np.correlate(waveform[: 4 * rate], middle)).max() == pytest.approx(
         middle @ middle, rel=0.01
     )

@@ -27,7 +27,7 @@ def golden_clips(audio: SplitAudio, evidence: np.ndarray) -> np.ndarray:
     """
     rate = audio.sample_rate_hz
     backgrounds = audio.clips[audio.classes >= audio.event_count]
-    pieces = []
+    pieces: list[np.ndarray] = []
     for label in range(audio.event_count):
         members = np.flatnonzero(audio.classes == label)
         if len(members):

@@ -44,7 +44,7 @@ class GoldenAudio:
         It is repeated where it is shorter than two windows.
         """
         waveform = np.resize(waveform, max(len(waveform), 2 * bundle.window_samples))
-        levels = {level: at_level(waveform, level) for level in LEVELS_DBFS}
+        levels: dict[float, np.ndarray] = {level: at_level(waveform, level) for level in LEVELS_DBFS}
         return cls(name, levels, bundle.window_samples, bundle.hop_samples)
 
     @property
