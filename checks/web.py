@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from checks.web_client import npm_packages
 from export.web import export_web
 from kwsembed.audio import wav
 from kwsembed.audio.decode import find_audio, read
@@ -64,7 +65,7 @@ def main() -> int:
     parser.add_argument("--chromium", default=shutil.which("chromium"), help="its executable")
     arguments = parser.parse_args()
     work = arguments.work.resolve()
-    packages = _packages(work / "npm")
+    packages = npm_packages(work / "npm")
     page = export_web(arguments.bundle, work / "page", packages=packages)
     inside = arguments.bundle / "bundle"
     bundle = Bundle.load(inside if inside.exists() else arguments.bundle)
@@ -221,17 +222,6 @@ def _joined(audio: list[str]) -> np.ndarray:
         samples, rate_hz = read(path)
         parts += [resample(samples, rate_hz, RATE_HZ), silence]
     return np.clip(np.concatenate(parts), -1, 1)
-
-
-def _packages(folder: Path) -> Path:
-    """A node_modules with the page's runtime and the driver of the browser."""
-    packages = folder / "node_modules"
-    here = Path(__file__).resolve().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(here / "web_packages" / name, folder / name)
-    subprocess.run(["npm", "ci", "--silent", "--no-fund", "--no-audit"], cwd=folder, check=True)
-    return packages
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

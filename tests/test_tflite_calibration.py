@@ -14,6 +14,7 @@ from kwsembed.tflite.calibration import (
     calibration_file,
     parse_calibration_file,
     sigmoids_for,
+    uncalibrated,
 )
 
 LABELS = ("dog", "cat", "other")
@@ -50,6 +51,14 @@ def test_calibrated_is_what_the_clients_compute() -> None:
     scores = np.float32([[0, 0.4, 0.6], [1, 0, 0], [0.95, 0.04, 0.01], [1e-9, 1 - 1e-6, 1e-9]])
     expected = [[of_a_client(x, line) for x, line in zip(row, lines, strict=True)] for row in scores]
     np.testing.assert_allclose(calibrated(scores, sigmoids), expected, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("threshold", [1e-3, 0.5, 0.98, 0.9999, 1.0, 1.5])
+def test_scores_come_back_from_what_a_client_reports(threshold: float) -> None:
+    sigmoids = sigmoids_for(["dog", "other"], {"dog": threshold})
+    dog = np.linspace(0, 1, 101)
+    reported = calibrated(np.stack([dog, 1 - dog], axis=1), sigmoids).astype(np.float32)
+    np.testing.assert_allclose(uncalibrated(reported, sigmoids)[:, 0], dog, atol=1e-4)
 
 
 def test_no_label_changes_its_order() -> None:

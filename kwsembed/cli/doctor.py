@@ -28,11 +28,14 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "doctor",
         help="what is installed, and does it work?",
-        description="Lists versions, interpreters and decoders and runs a self-test. Exit code 1 if a part "
-        "of detection does not work here.",
+        description="Lists versions, interpreters and decoders and runs a self-test; with a bundle, also "
+        "computes its parity certificate anew and says whether this device agrees with the machine that made "
+        "it. Exit code 1 if a part of detection does not work here.",
         epilog="example: kwsembed doctor --bundle RUN/bundle",
     )
-    parser.add_argument("--bundle", metavar="BUNDLE", help="also run this bundle's model")
+    parser.add_argument(
+        "--bundle", metavar="BUNDLE", help="also run this bundle's model and recompute its parity"
+    )
     parser.add_argument(
         "--runtime", choices=RUNTIMES, help="interpreter to run it in (default: the first there)"
     )
@@ -69,6 +72,13 @@ def run(args: argparse.Namespace) -> int:
     checks = self_test(bundle, runtime=args.runtime)
     for check in checks:
         _line(check.passed, check.name, check.detail)
+    if bundle is not None and "certificate" not in (bundle.parity or {}):
+        _line(
+            False,
+            "parity",
+            "not known: an older kwsembed made the bundle, without a certificate",
+            optional=True,
+        )
     return 0 if interpretable and all(check.passed for check in checks) else 1
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kwsembed.report import detection_findings, model_findings, wording
+from kwsembed.report import detection_findings, model_findings, parity_tables, wording
 from kwsembed.report.run_record import RunRecord
 from kwsembed.report.wording import Finding
 
@@ -42,6 +42,7 @@ def findings(run: RunRecord) -> list[Finding]:
         *model_findings.kept(run),
         *model_findings.pretraining(run),
         *model_findings.quantisation(run),
+        *parity_tables.parity(run),
         *detection_findings.thin_classes(run),
         *_files(run),
     ]

@@ -9,7 +9,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from kwsembed import atomic
-from kwsembed.report import data_tables, findings, model_tables, plots, run_facts, wording
+from kwsembed.report import data_tables, findings, model_tables, parity_tables, plots, run_facts, wording
 from kwsembed.report.clip_player import playable
 from kwsembed.report.embedding_view import embedding_view
 from kwsembed.report.run_record import RunRecord, read_run
@@ -71,6 +71,11 @@ def render(run: RunRecord) -> str:
             operating=model_tables.operating_table(run),
             quantisation=model_tables.quantisation_table(run),
             float_against_int8=plots.float_against_int8(run),
+            parity=parity_tables.certificate(run),
+            parity_made_with=parity_tables.made_with(run),
+            log_mel_differences=parity_tables.differences_table(run, "log_mel"),
+            score_differences=parity_tables.differences_table(run, "score"),
+            parity_events=parity_tables.events_table(run),
             embeddings=embedding_view(run),
             worst=[(clip, playable(clip.clip, root=folder)) for clip in worst_clips(run)],
             sizes=run_facts.sizes_table(run),

@@ -69,6 +69,16 @@ def short(value: float | None) -> str:
     return f"{value:.{max(0, 1 - math.floor(math.log10(abs(value))))}f}"
 
 
+def small(value: float | None) -> str:
+    """A difference: three decimals from a thousandth on, below that one figure: 0.031, 4e−7."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if value == 0 or value >= 0.0005:
+        return f"{value:.3f}" if value else "0"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}".replace("-", "\N{MINUS SIGN}")
+
+
 def hours(value: float | None) -> str:
     """A length of audio: "0.31 h", below six minutes in seconds."""
     if value is None:

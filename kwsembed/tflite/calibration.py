@@ -83,6 +83,23 @@ def calibrated(scores: np.ndarray, sigmoids: Sequence[Sigmoid]) -> np.ndarray:
     return scale / (1 + np.exp(-shifted))
 
 
+def uncalibrated(reported: np.ndarray, sigmoids: Sequence[Sigmoid]) -> np.ndarray:
+    """The model's own scores from those that a client reports: the inverse of `calibrated`, same shape.
+
+    Exact for events. For background beside a threshold near 1, what a client reports is so near 1 that single
+    precision has lost the score.
+
+    Example:
+        >>> uncalibrated(np.array([[0.5, 0.5]]), sigmoids_for(["dog", "other"], {"dog": 0.8})).round(6)
+        array([[0.8, 0.2]])
+    """
+    scale, slope, offset = np.array([(s.scale, s.slope, s.offset) for s in sigmoids]).T
+    share = np.clip(np.asarray(reported, np.float64) / scale, 0, 1)
+    with np.errstate(divide="ignore", over="ignore"):  # certainty lies at infinity
+        shifted = np.log(share) - np.log1p(-share)
+        return np.asarray(1 / (1 + np.exp((offset - shifted) / slope)))
+
+
 def calibration_file(sigmoids: Sequence[Sigmoid]) -> str:
     """The file that clients read: a line per label, and no line break at the end, which would be one more."""
     return "\n".join(f"{s.scale:.9g},{s.slope:.9g},{s.offset:.9g}" for s in sigmoids)

@@ -92,6 +92,21 @@ def parts_of(model: bytes, *, mels: int) -> ModelParts:
     )
 
 
+def log_mel_tensor(model: bytes) -> int:
+    """Index of the tensor that holds log-mel in a model of `export_model`.
+
+    Raises:
+        BundleError: There is not exactly one LOG in the model.
+    """
+    editor = GraphEditor(unpack(model))
+    found = [int(op.outputs[0]) for op in editor.graph.operators if editor.name(op) == "LOG"]
+    if len(found) != 1:
+        raise BundleError(
+            "the model's log-mel is not found", expected="one LOG operation", received=f"{len(found)}"
+        )
+    return found[0]
+
+
 def _scaled(
     editor: GraphEditor, operator: Any, slope: np.ndarray, offset: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

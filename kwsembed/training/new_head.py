@@ -24,7 +24,7 @@ from kwsembed.manifest import Manifest
 from kwsembed.models import embedder_of
 from kwsembed.progress import ProgressLine
 from kwsembed.report import write_report
-from kwsembed.training import details, shipping
+from kwsembed.training import details, outcome, shipping
 from kwsembed.training.before_after import before_and_after, judge_bundle, table_csv, table_lines
 from kwsembed.training.data import TrainingData
 from kwsembed.training.prior_run import PriorRun, continue_head
@@ -144,6 +144,8 @@ def train_new_head(
         points=shipped.points,
         bias=shipped.bias,
     )
+    for line in outcome.parity(shipped.record["parity"]):
+        say(line)
     table = before_and_after(judge_bundle(prior.bundle, old_data), shipped.record)
     atomic.write_text(run.details / "before_after.csv", table_csv(table))
     for line in table_lines(table):

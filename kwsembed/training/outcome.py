@@ -14,7 +14,7 @@ def sentences(chosen: Mapping[str, Any], event_labels: Sequence[str]) -> Iterato
         event_labels: Labels that are events.
 
     Yields:
-        One line on clips, one per event label, one on int8.
+        One line on clips, one per event label, one on int8, one on parity and one per failure of it.
     """
     split = "test" if chosen["test"] else "validation"
     metrics = chosen[split]
@@ -25,6 +25,7 @@ def sentences(chosen: Mapping[str, Any], event_labels: Sequence[str]) -> Iterato
     for label in event_labels:
         yield f"{split}: {label}: {_operating_point(metrics['per_class'][label])}"
     yield _int8(chosen["int8_loss"])
+    yield from parity(chosen["parity"])
 
 
 def _operating_point(values: Mapping[str, Any]) -> str:
@@ -49,6 +50,16 @@ def _int8(loss: Mapping[str, Any]) -> str:
     if not loss["within_bound"]:
         text = f"FAILURE: {text}, more than the bound of {loss['bound']:g}"
     return text
+
+
+def parity(certificate: Mapping[str, Any]) -> Iterator[str]:
+    """One line where the parity certificate holds, one per comparison that does not."""
+    bounded = sum(bool(one["bounds"]) for one in certificate["agreements"])
+    failed = certificate["failures"]
+    if not failed:
+        yield f"parity: {bounded} comparisons of what ships with what was trained keep their bounds"
+    for failure in failed:
+        yield f"FAILURE: parity: {failure}"
 
 
 def _number(value: float | None) -> str:

@@ -15,11 +15,13 @@ from kwsembed.bundle import Bundle, write_bundle
 from kwsembed.detection.operating import OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.evaluation.judge import Judgement, judge
-from kwsembed.evaluation.scoring import bundle_scorer
+from kwsembed.evaluation.scoring import bundle_scorer, network_scorer
+from kwsembed.parity.certificate import summary
 from kwsembed.runtime import Classifier
 from kwsembed.runtime.interpreter import RUNTIMES, runtime_status
 from kwsembed.tflite import export_model
 from kwsembed.tflite.metadata import with_thresholds
+from kwsembed.training.certifying import certify
 from kwsembed.training.data import TrainingData
 from kwsembed.training.record import versions
 from kwsembed.training.run_directory import RunDirectory
@@ -100,17 +102,26 @@ def ship(
         "int8": metrics_by_split(judgements, points, bias),
     }
     loss = _int8_loss(by_precision, bound=config.int8_loss_bound)
+    golden = "test" if "test" in judgements else "validation"
+    certificate = certify(
+        Bundle(**parts, operating_points=points),
+        network_scorer(classifier, config.frontend),
+        data.audio(golden),
+        judgements[golden].evidence,
+        split=golden,
+    )
     bundle = write_bundle(
         run.bundle,
         **parts,
         operating_points=points,
         clip_calibration={"bias": dict(zip(data.labels, bias.tolist(), strict=True))},
-        parity={"float_against_int8": loss},
+        parity={"float_against_int8": loss, "certificate": certificate},
     )
     record = {
         **by_precision["int8"],
         **by_precision,
         "int8_loss": loss,
+        "parity": summary(certificate),
         "size_bytes": {
             "model": len(parts["model"]),
             "core_int8": len(exported.core_int8),
