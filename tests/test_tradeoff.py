@@ -50,7 +50,7 @@ def test_the_table_gives_bounds_and_intervals():
     )
     assert len({line.index("threshold" if "threshold" in line else "0.") for line in lines}) == 1  # aligned
     # None in 2 h is at most 2.996 / 2 per hour, two at most 6.296 / 2; Wilson's interval of 5 of 10.
-    assert lines[1].split() == "dog 0.9000 0 in 2.00 h 1.50 5 of 10 24 to 76 %".split()
+    assert " ".join(lines[1].split()) == "dog 0.9000 0 in 2.00 h 1.50 5 of 10 24 to 76 %"
     assert "3.15" in lines[2]
 
 

@@ -11,7 +11,16 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from toy_export import EVENTS, LABELS, WINDOW_SAMPLES, classifier, exported, features, waveform, write_toy_bundle
+from toy_export import (
+    EVENTS,
+    LABELS,
+    WINDOW_SAMPLES,
+    classifier,
+    exported,
+    features,
+    waveform,
+    write_toy_bundle,
+)
 
 from kwsembed import Bundle, Classifier, Detector
 from kwsembed.audio import wav
@@ -79,7 +88,8 @@ def test_one_number_of_the_file_differs_also_once_thresholds_are_written_into_it
     redirected = with_embedding_output(model)
     assert len(redirected) == len(model)
     changed = [at for at in range(len(model)) if model[at] != redirected[at]]
-    assert 1 <= len(changed) <= 4 and changed[-1] - changed[0] < 4
+    assert 1 <= len(changed) <= 4
+    assert changed[-1] - changed[0] < 4
     assert load_interpreter(redirected).output_shape == (1, 8)
 
 

@@ -107,7 +107,7 @@ def draw(path: Path, candidates: Sequence[Candidate], chosen: Candidate) -> bool
 
 
 def _draw_bounds(panel: Any, curve: OperatingCurve) -> None:
-    """The 95 % bounds of the chosen setting's curve: of its false alarms to the right, of its misses around."""
+    """The 95 % bounds of the chosen curve: of its false alarms to the right, of its misses around it."""
     rates = curve.threshold if curve.miss_rate is None else curve.miss_rate
     points = CurvePoint.along(curve)
     uppers = [false_alarm_upper_bound(point.false_alarms, curve.hours) for point in points]

@@ -72,8 +72,9 @@ def calibrate(
 
     The audio is scored once, as `detect` would; settings and thresholds are then tried on the scores. With
     annotations, another setting replaces the bundle's own if it misses clearly fewer events (see
-    `kwsembed.detection.setting_choice`); without, the bundle's own stays. A threshold is set so that the upper bound of its false alarms keeps the target, or,
-    where the hours are too few for that, so that there was none.
+    `kwsembed.detection.setting_choice`); without, the bundle's own stays. A threshold is set so that the
+    upper bound of its false alarms keeps the target, or, where the hours are too few for that, so that there
+    was none.
 
     Args:
         bundle: Bundle folder; it is read only.

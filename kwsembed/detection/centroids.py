@@ -47,7 +47,7 @@ class Centroids:
         return np.maximum(1.0 - nearest, 0.0) / self.limits[label]
 
     def to_dict(self) -> dict[str, Any]:
-        """Values for JSON: centroids as base64 of little-endian float16, which is near enough for a distance."""
+        """Values for JSON: centroids as base64 of little-endian float16, near enough for a distance."""
         return {
             "dimensions": next(iter(self.by_label.values())).shape[1],
             "limits": dict(self.limits),

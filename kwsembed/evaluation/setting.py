@@ -1,4 +1,4 @@
-"""The setting of the detector that a training ships: candidates replayed over scores that are there already."""
+"""The setting of the detector that a training ships: candidates replayed over scores that are there."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The same model file with its embedding as the output: nothing is stored or shipped twice.
 
-A bundle's model ends in the embedding's normalisation, the head and the softmax. Which tensor is the output is
-one number in the file. Here that number is replaced in memory, by walking the flatbuffer with NumPy's means
-only; weights, front end and quantisation stay those that were judged.
+A bundle's model ends in the embedding's normalisation, the head and the softmax. Which tensor is the output
+is one number in the file. Here that number is replaced in memory, by walking the flatbuffer with the standard
+library alone; weights, front end and quantisation stay those that were judged.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _redirected(model: bytes) -> bytes:
     if found != _TAIL:
         raise BundleError(
             "the model gives no embedding",
-            expected=f"a model that ends in the operators {_TAIL}: L2_NORMALIZATION, FULLY_CONNECTED, SOFTMAX",
+            expected=f"the last operators {_TAIL}: L2_NORMALIZATION, FULLY_CONNECTED, SOFTMAX",
             received=found,
         )
     output = _vector(model, _field(model, graph, _GRAPH_OUTPUTS))

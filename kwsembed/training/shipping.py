@@ -61,7 +61,7 @@ def ship(
     trying: Progress = silent,
     embedding: Progress = silent,
 ) -> Shipped:
-    """Exports the classifier, chooses setting and thresholds with the very model that ships, writes the bundle.
+    """Exports the classifier, chooses setting and thresholds with the very model that ships, writes a bundle.
 
     Float and int8 are then compared at this same setting and these thresholds.
 
