@@ -27,12 +27,14 @@ from kwsembed.audio import wav
 from kwsembed.bundle import write_bundle
 from kwsembed.cli.main import main
 from kwsembed.detection.centroids import RECORD, Centroids
-from kwsembed.errors import BundleError
+from kwsembed.errors import BundleError, ConfigError
 from kwsembed.frontend import log_mel
 from kwsembed.models import embedder_of, forward
+from kwsembed.runtime.either import new_detector
 from kwsembed.runtime.embedding_output import with_embedding_output
 from kwsembed.runtime.interpreter import RUNTIMES, load_interpreter, runtime_status
 from kwsembed.runtime.unknown import Embedder, UnknownMeter, Veto
+from kwsembed.stream_bundle import StreamBundle
 from kwsembed.tflite.metadata import with_thresholds
 from kwsembed.tflite.parts import parts_of
 
@@ -214,3 +216,8 @@ def test_a_veto_changes_detections_only_where_it_is_asked_for_and_not_with_the_c
     assert detections(narrow, veto_unknown=True) == []
     middle = with_centroids(plain, 0.05, tmp_path / "middle")
     assert detections(middle, veto_unknown=True) == detections(middle, veto_unknown=True, chunk=1234)
+
+
+def test_a_streaming_model_refuses_the_veto_that_it_cannot_give():
+    with pytest.raises(ConfigError, match="cannot tell unknown sounds"):
+        new_detector(object.__new__(StreamBundle), 16000, veto_unknown=True)

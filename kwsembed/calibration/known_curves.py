@@ -99,17 +99,29 @@ class KnownCurves:
         self, own: OperatingPoint, threshold: float, alarms: int | None, misses: int | None
     ) -> OperatingPoint:
         hours, events = self.hours(own.label), self.record.get("events", {}).get(own.label, 0)
-        upper = false_alarm_upper_bound(alarms, hours) if alarms is not None and hours > 0 else None
-        counted = misses is not None and events > 0
-        return replace(
+        unknown: dict[str, Any] = dict.fromkeys(
+            ("false_alarms_per_hour", "false_alarms_per_hour_upper", "miss_rate")
+        )
+        point = replace(
             own,
             threshold=threshold,
-            false_alarms=alarms if upper is not None else 0,
-            hours=hours if upper is not None else 0.0,
-            false_alarms_per_hour=alarms / hours if upper is not None else None,
-            false_alarms_per_hour_upper=upper,
-            certified=upper is not None and upper <= own.target_false_alarms_per_hour,
-            events=events if counted else 0,
-            misses=misses if counted else 0,
-            miss_rate=misses / events if counted else None,
+            false_alarms=0,
+            hours=0.0,
+            certified=False,
+            events=0,
+            misses=0,
+            **unknown,
         )
+        if alarms is not None and hours > 0:
+            upper = false_alarm_upper_bound(alarms, hours)
+            point = replace(
+                point,
+                false_alarms=alarms,
+                hours=hours,
+                false_alarms_per_hour=alarms / hours,
+                false_alarms_per_hour_upper=upper,
+                certified=upper <= own.target_false_alarms_per_hour,
+            )
+        if misses is not None and events > 0:
+            point = replace(point, events=events, misses=misses, miss_rate=misses / events)
+        return point

@@ -56,7 +56,7 @@ class Detector:
         in_use = {**bundle.thresholds, **(thresholds or {})}
         veto = Veto(bundle, in_use, runtime=runtime, threads=threads) if veto_unknown else None
         self._scorer = StreamScorer(
-            bundle, sample_rate_hz, runtime=runtime, threads=threads, revise=veto and veto.revise
+            bundle, sample_rate_hz, runtime=runtime, threads=threads, revise=veto.revise if veto else None
         )
         self._detector = EventDetector(bundle.event_labels, in_use, bundle.post, bundle.window_s)
 
