@@ -40,9 +40,8 @@ def other_points_table(run: RunRecord) -> Table | None:
     rows: list[list[Cell | str]] = []
     for label in run.event_labels:
         curve = (run.curves.get(label) or {}).get("validation") or {}
-        if not curve.get("hours") or not curve.get("miss_rate"):
-            continue
-        if None in curve["miss_rate"]:
+        rates = curve.get("miss_rate")
+        if not curve.get("hours") or not rates or None in rates:
             continue
         for point in corners(CurvePoint.of(curve)):
             missed, interval = UNKNOWN, UNKNOWN
