@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kwsembed import Bundle, calibrate, set_thresholds
 from kwsembed.audio import wav
+from kwsembed.bundle import write_bundle
 from kwsembed.cli.main import main
 from kwsembed.detection.false_alarm_bound import false_alarm_upper_bound, most_false_alarms_within
 from kwsembed.detection.replay import Event, match_events
+from kwsembed.detection.tradeoff import CurvePoint
 from kwsembed.errors import BundleError, ConfigError, DataError
 from kwsembed.runtime import Detector
 
@@ -137,7 +140,7 @@ def test_the_setting_that_misses_fewest_events_is_taken(tone_bundle, tmp_path):
     assert made.points["tone_1k"].misses == 0
     assert made.points["tone_1k"].false_alarms == 0
     assert Bundle.load(made.bundle).post.min_consecutive > 1
-    assert any("misses fewest of the annotated events" in line for line in made.lines)
+    assert any("misses clearly fewer of the annotated events" in line for line in made.lines)
 
 
 def test_a_threshold_set_by_hand_is_measured_on_the_audio_or_read_off_the_curve(
@@ -157,6 +160,59 @@ def test_a_threshold_set_by_hand_is_measured_on_the_audio_or_read_off_the_curve(
     blind = set_thresholds(tone_bundle, tmp_path / "blind", {"tone_3k": 0.7})
     assert Bundle.load(blind.bundle).operating_points["tone_3k"].hours == 0.0
     assert "unknown" in blind.lines[0]
+
+
+def test_without_audio_a_target_takes_another_point_of_the_last_calibration(tone_bundle, nights, tmp_path):
+    made = calibrate(tone_bundle, nights, tmp_path / "new", target_false_alarms_per_hour=2.0)
+    assert made.points["tone_1k"].false_alarms == 0
+    # 100 s of audio: the bound of two alarms is 6.3 per 100 s, 227 per hour.
+    loose = set_thresholds(made.bundle, tmp_path / "loose", target_false_alarms_per_hour=250.0)
+    heard = calibrate(tone_bundle, nights, tmp_path / "heard", target_false_alarms_per_hour=250.0)
+    point = Bundle.load(loose.bundle).operating_points["tone_1k"]
+    assert point.threshold < made.points["tone_1k"].threshold
+    assert point.target_false_alarms_per_hour == 250.0
+    assert point.false_alarms <= 2
+    assert point.certified
+    assert point.false_alarms_per_hour_upper <= 250.0
+    assert heard.points["tone_1k"].certified
+    assert any("last calibration" in line for line in loose.lines)
+    kept = set_thresholds(
+        made.bundle, tmp_path / "kept", {"tone_1k": 0.7}, target_false_alarms_per_hour=250.0
+    )
+    assert kept.points["tone_1k"].threshold == 0.7
+
+
+def test_a_bundle_of_training_gives_the_points_that_training_would_have_chosen(tone_bundle, tmp_path):
+    points = [CurvePoint(0.9, 0, 5), CurvePoint(0.7, 1, 3), CurvePoint(0.5, 4, 1)]
+    record = {
+        "source": "validation",
+        "hours_of": dict.fromkeys(("tone_1k", "tone_3k"), 0.5),
+        "events": {"tone_1k": 10, "tone_3k": 0},
+        "curves": {
+            "tone_1k": [point.to_dict() for point in points],
+            "tone_3k": [CurvePoint(0.8, 0, None).to_dict()],
+        },
+    }
+    source = replace(Bundle.load(tone_bundle), extra={"calibration": record})
+    write_bundle(tmp_path / "trained", **vars(source))
+
+    def at(target):
+        out = tmp_path / f"at{target}"
+        return set_thresholds(tmp_path / "trained", out, target_false_alarms_per_hour=target).points
+
+    # In half an hour a target of 1.5 allows no alarm, 2.5 one, 9 four.
+    found = [at(target)["tone_1k"] for target in (1.5, 2.5, 9.0)]
+    assert [(point.threshold, point.misses) for point in found] == [(0.9, 5), (0.7, 3), (0.5, 1)]
+    quiet = at(3.0)["tone_3k"]
+    assert (quiet.threshold, quiet.events, quiet.miss_rate) == (0.8, 0, None)
+    blind = replace(Bundle.load(tone_bundle), extra={})
+    write_bundle(tmp_path / "blind", **vars(blind))
+    with pytest.raises(ConfigError, match="carries no curve"):
+        set_thresholds(tmp_path / "blind", tmp_path / "no", target_false_alarms_per_hour=1.0)
+    assert not (tmp_path / "no").exists()
+    arguments = ["calibrate", str(tmp_path / "trained"), "--out", str(tmp_path / "cli")]
+    assert main([*arguments, "--target-false-alarms-per-hour", "9"]) == 0
+    assert Bundle.load(tmp_path / "cli").thresholds["tone_1k"] == 0.5
 
 
 def test_without_matplotlib_there_is_the_table_and_a_word(tone_bundle, nights, tmp_path, monkeypatch, capsys):

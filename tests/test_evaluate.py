@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -183,6 +184,30 @@ def test_recordings_are_compared_with_their_annotations(bundle, recordings):
     assert low["false_alarms_per_hour_upper"] == pytest.approx(4.744 * 150, rel=1e-3)  # one alarm, at 95 %
     assert (high["events"], high["misses"], high["false_alarms"]) == (2, 1, 0)
     assert (high["precision"], high["f1"], high["miss_rate"]) == (1.0, pytest.approx(2 / 3), 0.5)
+
+
+def test_the_curve_goes_through_what_the_thresholds_cost(bundle, recordings, tmp_path):
+    truth = annotated(recordings, "street.wav\t2.0\t3.0\ttone_1k", "street.wav\t5.0\t6.0\ttone_3k")
+    found = evaluate_recordings(bundle, recordings / "audio", truth, curves_file=tmp_path / "curves.csv")
+    for label, values in found["per_class"].items():
+        curve = found["curves"][label]
+        at = curve["threshold"].index(bundle.thresholds[label])
+        assert curve["miss_rate"][at] == values["miss_rate"]
+        assert round(curve["false_alarms_per_hour"][at] * curve["hours"]) == values["false_alarms"]
+    rows = list(csv.DictReader((tmp_path / "curves.csv").open(encoding="utf-8")))
+    assert {row["label"] for row in rows} == set(bundle.event_labels)
+    low, high = (float(rows[0][f"miss_rate_{bound}"]) for bound in ("low", "high"))
+    assert low <= float(rows[0]["miss_rate"]) <= high
+
+
+def test_the_command_prints_other_thresholds_to_choose_from(tone_bundle, recordings, capsys):
+    truth = annotated(recordings, "street.wav\t2.0\t3.0\ttone_1k")
+    assert main(["evaluate", str(tone_bundle), str(recordings / "audio"), "--annotations", str(truth)]) == 0
+    table = capsys.readouterr().out.partition("other thresholds")[2].splitlines()
+    assert table[1].split()[:2] == ["label", "threshold"]
+    # The event, and the louder alarm of 1 kHz beside it: the tone of 3 kHz is not annotated.
+    assert {row.split()[0] for row in table[2:]} == {"tone_1k", "tone_3k"}
+    assert main(["evaluate", str(tone_bundle), str(recordings / "audio"), "--curves", "c.csv"]) == 2
 
 
 def test_a_recording_annotated_with_nan_has_no_event(bundle, recordings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ import keras
 
 from kwsembed.clip_scores import clip_windows
 from kwsembed.detection.post_processing import PostProcessing
+from kwsembed.detection.replay import Event, ScoredStream
 from kwsembed.evaluation import network_scorer, score_clips
 from kwsembed.evaluation.judge import SplitAudio, judge
+from kwsembed.evaluation.setting import choose_post
 from kwsembed.frontend import FrontendConfig, log_mel
 
 POST = PostProcessing()
@@ -128,6 +131,41 @@ def test_curves_hold_the_threshold_that_their_own_split_would_have_chosen(perfec
     thresholds = perfect.curves(elsewhere)["tone_1k"]["threshold"]
     assert own != elsewhere["tone_1k"].threshold
     assert {own, elsewhere["tone_1k"].threshold} <= set(thresholds)
+
+
+def test_the_default_setting_stays_where_no_other_misses_clearly_fewer(perfect):
+    choice = choose_post(perfect, target_false_alarms_per_hour=0.5)
+    assert choice.post == choice.default == POST
+    record = choice.to_dict()
+    assert len(record["candidates"]) == 36
+    assert record["candidates"][0] == {
+        "smoothing_windows": POST.smoothing_windows,
+        "min_consecutive": POST.min_consecutive,
+        "refractory_s": POST.refractory_s,
+        "miss_rate": 0.0,
+    }
+    rates = [candidate["miss_rate"] for candidate in record["candidates"]]
+    assert rates == sorted(rates)
+
+
+def test_hits_in_a_row_are_asked_for_where_they_tell_events_from_alarms(perfect):
+    # Many single high scores in the background, and events of several lower ones.
+    random = np.random.default_rng(0)
+    noise = np.tile([0.01, 0.01, 0.97, 0.01], (4000, 1))
+    noise[::40, :2] = random.uniform(0.9, 0.99, (100, 2))
+    sounds = np.tile([0.01, 0.01, 0.97, 0.01], (400, 1))
+    events = []
+    for at in range(20, 400, 40):
+        sounds[at : at + 8, 0] = 0.6
+        events.append(Event("tone_1k", at * POST.hop_s, (at + 8) * POST.hop_s))
+    scored = ScoredStream(sounds, 100.0, tuple(events))
+    judgement = replace(
+        perfect, negatives=[ScoredStream(noise, 1000.0)], positives={"tone_1k": [scored], "tone_3k": []}
+    )
+    choice = choose_post(judgement, target_false_alarms_per_hour=0.5)
+    assert choice.miss_rates[POST] == 1.0
+    assert choice.miss_rates[choice.post] == 0.0
+    assert choice.post.smoothing_windows + choice.post.min_consecutive > 3
 
 
 def test_without_background_false_alarms_are_counted_on_the_other_events():

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import wave
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -16,6 +17,9 @@ from toy_run import edit_metrics, write_toy_run
 
 from kwsembed.errors import RunError
 from kwsembed.report import write_report
+from kwsembed.report.page import render
+from kwsembed.report.point_tables import other_points_table, settings_table
+from kwsembed.report.run_record import read_run
 
 SECTIONS = (
     "findings",
@@ -300,3 +304,36 @@ def test_a_label_without_events_has_no_curve_and_is_still_reported(tmp_path):
 
     assert html.count("Miss rate against false alarms per hour for") == len(curves) - 1
     assert f"Miss rate against false alarms per hour for {label}" not in html
+
+
+def test_other_points_and_settings_are_shown_where_the_run_has_them(tmp_path):
+    run = write_toy_run(tmp_path / "RUN")
+    metrics = json.loads((run / "metrics.json").read_text())
+    settings = [
+        {"smoothing_windows": windows, "min_consecutive": 1, "refractory_s": 1.0} for windows in range(1, 10)
+    ]
+    metrics["chosen"]["setting"] = {
+        **settings[0],
+        "criterion": "fewest misses",
+        "default": settings[8],
+        "candidates": [{**one, "miss_rate": 0.1 * rank} for rank, one in enumerate(settings)],
+    }
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    record = read_run(run)
+
+    tried = settings_table(record)
+    assert [row[0].text for row in tried.rows] == ["1", "2", "3", "4", "5", "6", "9"]
+    assert (tried.rows[0][-1].text, tried.rows[-1][-1].text) == ("chosen", "default")
+
+    points = other_points_table(record)
+    # The curve's three points: 18, 9 and 0 of 30 missed, with none, 2 and 28 false alarms in 0.31 h.
+    assert [row[5].text for row in points.rows] == ["18 of 30 (60 %)", "9 of 30 (30 %)", "0 of 30 (0 %)"] * 2
+    assert points.rows[0][6].text == "42 % to 75 %"
+
+    html = render(record)
+    assert "Other points to choose" in html
+    assert "Settings of the detector" in html
+    bare = replace(record, curves={}, metrics={**record.metrics, "chosen": {"variant": "end_to_end"}})
+    assert settings_table(bare) is None
+    assert other_points_table(bare) is None
+    assert "Settings of the detector" not in render(bare)

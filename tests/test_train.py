@@ -16,12 +16,13 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from kwsembed import Bundle, Classifier, TrainConfig, train
+from kwsembed import Bundle, Classifier, TrainConfig, set_thresholds, train
 from kwsembed.audio import decode, wav
 from kwsembed.cli.main import main
 from kwsembed.config import ScheduleConfig
 from kwsembed.demo.sounds import background, door_knock, whistle
 from kwsembed.errors import RunError
+from kwsembed.runtime.unknown import UnknownMeter
 
 pytestmark = pytest.mark.slow
 
@@ -96,6 +97,26 @@ def test_metrics_name_every_variant_split_and_class(finished: Path) -> None:
                 assert values["threshold"] > 0
                 assert not values["certified"], "seconds of background certify nothing"
     assert metrics["chosen"]["variant"] in ("frozen", "end_to_end")
+
+
+def test_a_bundle_carries_setting_curves_and_centroids(finished: Path, tmp_path: Path) -> None:
+    bundle, metrics = Bundle.load(finished / "bundle"), json.loads((finished / "metrics.json").read_text())
+    setting = metrics["chosen"]["setting"]
+    assert bundle.extra["setting"] == setting
+    assert len(setting["candidates"]) == 36
+    assert bundle.post.smoothing_windows == setting["smoothing_windows"]
+    for label, point in bundle.operating_points.items():
+        curve = bundle.extra["calibration"]["curves"][label]
+        [own] = [one for one in curve if one["threshold"] == point.threshold]
+        assert own["misses"] == point.misses
+        assert own["false_alarms"] >= point.false_alarms  # the most at this threshold or any higher one
+    set_thresholds(finished / "bundle", tmp_path / "bolder", target_false_alarms_per_hour=600.0)
+    assert Bundle.load(tmp_path / "bolder").operating_points["whistle"].target_false_alarms_per_hour == 600.0
+    meter = UnknownMeter(bundle)
+    assert meter.distance("whistle", np.zeros((1, bundle.window_samples), np.float32))[0] > 0
+    html = (finished / "report.html").read_text()
+    assert "Settings of the detector" in html
+    assert "Other points to choose" in html
 
 
 def test_the_unusable_file_is_named_and_counted(finished: Path) -> None:

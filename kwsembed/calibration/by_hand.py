@@ -1,91 +1,74 @@
-"""Setting a bundle's thresholds by hand, with what an earlier calibration knows about them."""
+"""Other thresholds for a bundle without any audio, from the curves that it carries."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from kwsembed.bundle import Bundle
 from kwsembed.calibration import wording
-from kwsembed.calibration.from_audio import Calibration, check_request, write_calibrated
-from kwsembed.detection.false_alarm_bound import false_alarm_upper_bound
-from kwsembed.detection.operating import OperatingPoint
+from kwsembed.calibration.from_audio import Calibration, check_request, check_target, write_calibrated
+from kwsembed.calibration.known_curves import KnownCurves
 from kwsembed.errors import ConfigError
 
 
 def set_thresholds(
-    bundle: str | os.PathLike[str], out: str | os.PathLike[str], thresholds: Mapping[str, float]
+    bundle: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    thresholds: Mapping[str, float] | None = None,
+    *,
+    target_false_alarms_per_hour: float | None = None,
 ) -> Calibration:
     """Writes a bundle with other thresholds; the same as `kwsembed calibrate BUNDLE --set LABEL=X --out OUT`.
 
-    No audio is heard. Where the bundle was calibrated before, the curve of that calibration stands in for it:
-    the new point is recorded with the false alarms of the curve's next lower threshold and the misses of the
-    next higher one, the cautious neighbours. Else the point's costs are unknown.
+    No audio is heard. The curves that the bundle carries stand in for it, those of its training's validation
+    or of its last calibration. A threshold set by hand is recorded with the false alarms of the curve's next
+    lower threshold and the misses of the next higher one, the cautious neighbours; without a curve its costs
+    are unknown. For a target the point of the curve is taken that misses fewest within it.
 
     Args:
         bundle: Bundle folder; it is read only.
         out: Folder of the new bundle; must not exist.
-        thresholds: By label; at least one.
+        thresholds: By label.
+        target_false_alarms_per_hour: For each label that is not set by hand; if None, those stay.
 
     Raises:
         BundleError: The bundle cannot be used, or `out` exists.
-        ConfigError: A label or threshold cannot be set.
+        ConfigError: A label or threshold cannot be set, or there is no curve to take a target's point from.
 
     Example:
         >>> set_thresholds("tuned", "bolder", {"dog_bark": 0.8})  # doctest: +SKIP
+        >>> set_thresholds("tuned", "bolder", target_false_alarms_per_hour=5.0)  # doctest: +SKIP
     """
     source, folder = Bundle.load(bundle), Path(out)
-    if not thresholds:
-        raise ConfigError("nothing to set", expected="audio to calibrate on, or --set LABEL=THRESHOLD")
-    check_request(source, folder, thresholds)
-    record = dict(source.extra.get("calibration", {}))
-    points = {
-        label: _known(record, point, thresholds[label]) if label in thresholds else point
-        for label, point in source.operating_points.items()
-    }
-    record["by_hand"] = sorted({*record.get("by_hand", ()), *thresholds})
+    by_hand, target = dict(thresholds or {}), target_false_alarms_per_hour
+    if not by_hand and target is None:
+        raise ConfigError(
+            "nothing to set", expected="audio to calibrate on, or --set LABEL=THRESHOLD, or a target"
+        )
+    check_request(source, folder, by_hand)
+    curves = KnownCurves.of(source)
+    points = {}
+    for label, point in source.operating_points.items():
+        if label in by_hand:
+            points[label] = curves.at(point, by_hand[label])
+        else:
+            points[label] = point if target is None else curves.within(point, check_target(target))
+    record = {**curves.record, "by_hand": sorted({*curves.record.get("by_hand", ()), *by_hand})}
     write_calibrated(source, folder, post=source.post, points=points, record=record)
     return Calibration(
         bundle=folder,
         points=points,
         lines=(
             *(
-                wording.point_sentence(points[label], source.operating_points[label], by_hand=True)
+                wording.point_sentence(
+                    points[label], source.operating_points[label], by_hand=label in by_hand
+                )
                 for label in source.event_labels
-                if label in thresholds
+                if label in by_hand or target is not None
             ),
+            *([] if target is None else [curves.origin]),
             wording.OTHER_CLIENTS,
         ),
     )
-
-
-def _known(record: Mapping[str, Any], own: OperatingPoint, threshold: float) -> OperatingPoint:
-    """The point at a threshold, with the costs of its neighbours on the curve; none where that is silent."""
-    curve = record.get("curves", {}).get(own.label, [])
-    lower = [point for point in curve if point["threshold"] <= threshold]
-    higher = [point for point in curve if point["threshold"] >= threshold]
-    unknown: dict[str, Any] = dict.fromkeys(
-        ("false_alarms_per_hour", "false_alarms_per_hour_upper", "miss_rate")
-    )
-    point = replace(
-        own, threshold=threshold, false_alarms=0, hours=0.0, certified=False, events=0, misses=0, **unknown
-    )
-    if lower:
-        alarms, hours = max(lower, key=lambda one: one["threshold"])["false_alarms"], record["hours"]
-        upper = false_alarm_upper_bound(alarms, hours)
-        point = replace(
-            point,
-            false_alarms=alarms,
-            hours=hours,
-            false_alarms_per_hour=alarms / hours,
-            false_alarms_per_hour_upper=upper,
-            certified=upper <= own.target_false_alarms_per_hour,
-        )
-    misses = min(higher, key=lambda one: one["threshold"])["misses"] if higher else None
-    events = record.get("events", {}).get(own.label, 0)
-    if misses is not None and events:
-        point = replace(point, events=events, misses=misses, miss_rate=misses / events)
-    return point

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kwsembed.bundle import Bundle
 from kwsembed.detection.false_alarm_bound import most_false_alarms_within
@@ -18,11 +17,8 @@ from kwsembed.detection.operating import (
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.detection.recording_replay import RecordingReplay
 from kwsembed.detection.replay import ScoredStream
+from kwsembed.detection.setting_choice import choose_setting, mean_miss_rate
 from kwsembed.progress import Progress, silent
-
-SMOOTHING_WINDOWS = (1, 2, 3, 4)
-MIN_CONSECUTIVE = (1, 2, 3)
-REFRACTORY_S = (1.0, 2.0, 5.0)
 
 _CURVE_POINTS = 40
 
@@ -40,42 +36,6 @@ class Candidate:
     post: PostProcessing
     points: Mapping[str, OperatingPoint]
     curves: Mapping[str, OperatingCurve]
-
-    @property
-    def miss_rate(self) -> float:
-        """Mean over the labels with annotated events; 0 without any."""
-        rates = [point.miss_rate for point in self.points.values() if point.miss_rate is not None]
-        return sum(rates) / len(rates) if rates else 0.0
-
-
-def candidate_posts(
-    own: PostProcessing,
-    *,
-    smoothing_windows: Sequence[int] | None = None,
-    min_consecutive: Sequence[int] | None = None,
-    refractory_s: Sequence[float] | None = None,
-) -> list[PostProcessing]:
-    """Every combination of the settings, the bundle's own first where it is among them.
-
-    Args:
-        own: The bundle's setting; hop and onset shift stay as they are.
-        smoothing_windows: Values to try; the bundle's own if None.
-        min_consecutive: Likewise.
-        refractory_s: Likewise.
-
-    Example:
-        >>> [post.min_consecutive for post in candidate_posts(PostProcessing(), min_consecutive=(3, 1))]
-        [1, 3]
-    """
-    posts = [
-        replace(own, smoothing_windows=windows, min_consecutive=hits, refractory_s=quiet_s)
-        for windows, hits, quiet_s in itertools.product(
-            sorted(set(smoothing_windows or (own.smoothing_windows,))),
-            sorted(set(min_consecutive or (own.min_consecutive,))),
-            sorted(set(refractory_s or (own.refractory_s,))),
-        )
-    ]
-    return sorted(posts, key=lambda post: post != own)
 
 
 def judge_candidates(
@@ -127,15 +87,14 @@ def _point(replay: RecordingReplay, own: OperatingPoint, *, target: float) -> Op
     return point
 
 
-def choose_candidate(candidates: Sequence[Candidate], own: PostProcessing) -> Candidate:
-    """The candidate with the lowest mean miss rate; the bundle's own setting, then the fastest, if equal.
+def choose_candidate(
+    candidates: Sequence[Candidate], own: PostProcessing, targets: Mapping[str, float]
+) -> Candidate:
+    """The candidate that misses clearly fewer events than the bundle's own setting, else that setting.
 
     Without annotated events nothing tells settings apart: the first candidate is taken then.
     """
-    if not any(point.events for point in candidates[0].points.values()):
+    miss_rates = [mean_miss_rate(candidate.curves, targets) for candidate in candidates]
+    if miss_rates[0] is None:
         return candidates[0]
-
-    def delay_s(post: PostProcessing) -> float:
-        return (post.smoothing_windows + post.min_consecutive) * post.hop_s + post.refractory_s
-
-    return min(candidates, key=lambda one: (one.miss_rate, one.post != own, delay_s(one.post)))
+    return candidates[choose_setting([candidate.post for candidate in candidates], miss_rates, own)]

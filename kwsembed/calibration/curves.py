@@ -8,9 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kwsembed import atomic
 from kwsembed.calibration.candidates import Candidate
 from kwsembed.detection.false_alarm_bound import false_alarm_upper_bound
+from kwsembed.detection.operating import OperatingCurve
+from kwsembed.detection.proportion import proportion_interval
+from kwsembed.detection.tradeoff import CurvePoint
 
 COLUMNS = (
     "label",
@@ -25,20 +30,10 @@ COLUMNS = (
     "events",
     "misses",
     "miss_rate",
+    "miss_rate_low",
+    "miss_rate_high",
     "chosen_setting",
 )
-
-
-def points_of(candidate: Candidate, label: str) -> list[dict[str, Any]]:
-    """Threshold, false alarms and misses along a label's curve, by falling threshold, for JSON."""
-    curve = candidate.curves[label]
-    misses = [None] * len(curve.threshold)
-    if curve.miss_rate is not None:
-        misses = [round(rate * curve.events) for rate in curve.miss_rate]
-    return [
-        {"threshold": float(threshold), "false_alarms": round(rate * curve.hours), "misses": missed}
-        for threshold, rate, missed in zip(curve.threshold, curve.false_alarms_per_hour, misses, strict=True)
-    ]
 
 
 def write_csv(path: Path, candidates: Sequence[Candidate], chosen: Candidate) -> None:
@@ -49,22 +44,24 @@ def write_csv(path: Path, candidates: Sequence[Candidate], chosen: Candidate) ->
     for candidate in candidates:
         post = candidate.post
         for label, curve in candidate.curves.items():
-            for point in points_of(candidate, label):
-                alarms, missed = point["false_alarms"], point["misses"]
+            for point in CurvePoint.along(curve):
+                alarms, missed = point.false_alarms, point.misses
+                share = None if missed is None else proportion_interval(missed, curve.events)
+                bounds = ("", "", "") if share is None else (share.estimate, share.low, share.high)
                 rows.writerow(
                     [
                         label,
                         post.smoothing_windows,
                         post.min_consecutive,
                         post.refractory_s,
-                        repr(point["threshold"]),
+                        repr(point.threshold),
                         alarms,
                         f"{curve.hours:.4f}",
                         f"{alarms / curve.hours:.4f}",
                         f"{false_alarm_upper_bound(alarms, curve.hours):.4f}",
                         curve.events,
                         "" if missed is None else missed,
-                        "" if missed is None else f"{missed / curve.events:.4f}",
+                        *(value if value == "" else f"{value:.4f}" for value in bounds),
                         "yes" if candidate is chosen else "no",
                     ]
                 )
@@ -88,6 +85,7 @@ def draw(path: Path, candidates: Sequence[Candidate], chosen: Candidate) -> bool
             curve = candidate.curves[label]
             rates = curve.threshold if curve.miss_rate is None else curve.miss_rate
             panel.step(curve.false_alarms_per_hour, rates, where="post", **look)
+        _draw_bounds(panel, chosen.curves[label])
         point = chosen.points[label]
         if point.miss_rate is not None:
             panel.plot(
@@ -106,3 +104,15 @@ def draw(path: Path, candidates: Sequence[Candidate], chosen: Candidate) -> bool
     with atomic.replacing(path) as temporary:
         figure.savefig(temporary, format="svg")
     return True
+
+
+def _draw_bounds(panel: Any, curve: OperatingCurve) -> None:
+    """The 95 % bounds of the chosen curve: of its false alarms to the right, of its misses around it."""
+    rates = curve.threshold if curve.miss_rate is None else curve.miss_rate
+    points = CurvePoint.along(curve)
+    uppers = [false_alarm_upper_bound(point.false_alarms, curve.hours) for point in points]
+    panel.step(uppers, rates, where="post", color="C0", linewidth=0.8, linestyle="--", label="95 % bound")
+    if curve.miss_rate is not None:
+        shares = [proportion_interval(point.misses or 0, curve.events) for point in points]
+        low, high = np.array([(share.low, share.high) for share in shares]).T
+        panel.fill_between(curve.false_alarms_per_hour, low, high, step="post", color="C0", alpha=0.12)

@@ -13,9 +13,16 @@ from typing import Any
 from kwsembed.audio import decode
 from kwsembed.bundle import Bundle, write_bundle
 from kwsembed.calibration import candidates, curves, wording
+from kwsembed.calibration.known_curves import RECORD, curve_record
 from kwsembed.detection.operating import OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.detection.replay import ScoredStream
+from kwsembed.detection.setting_choice import (
+    MIN_CONSECUTIVE,
+    REFRACTORY_S,
+    SMOOTHING_WINDOWS,
+    candidate_posts,
+)
 from kwsembed.errors import BundleError, ConfigError, DataError
 from kwsembed.manifest.annotations import truth_of
 from kwsembed.progress import Progress, silent
@@ -64,9 +71,10 @@ def calibrate(
     """Sets a bundle's thresholds anew; the same as `kwsembed calibrate BUNDLE AUDIO --out OUT`.
 
     The audio is scored once, as `detect` would; settings and thresholds are then tried on the scores. With
-    annotations, the setting is chosen that misses fewest events on average over the labels; without, the
-    bundle's own stays. A threshold is set so that the upper bound of its false alarms keeps the target, or,
-    where the hours are too few for that, so that there was none.
+    annotations, another setting replaces the bundle's own if it misses clearly fewer events (see
+    `kwsembed.detection.setting_choice`); without, the bundle's own stays. A threshold is set so that the
+    upper bound of its false alarms keeps the target, or, where the hours are too few for that, so that there
+    was none.
 
     Args:
         bundle: Bundle folder; it is read only.
@@ -96,11 +104,11 @@ def calibrate(
     check_request(source, folder, by_hand)
     targets = _targets(source, target_false_alarms_per_hour)
     many = annotations is not None
-    posts = candidates.candidate_posts(
+    posts = candidate_posts(
         source.post,
-        smoothing_windows=smoothing_windows or (candidates.SMOOTHING_WINDOWS if many else None),
-        min_consecutive=min_consecutive or (candidates.MIN_CONSECUTIVE if many else None),
-        refractory_s=refractory_s or ((*candidates.REFRACTORY_S, source.post.refractory_s) if many else None),
+        smoothing_windows=smoothing_windows or (SMOOTHING_WINDOWS if many else None),
+        min_consecutive=min_consecutive or (MIN_CONSECUTIVE if many else None),
+        refractory_s=refractory_s or ((*REFRACTORY_S, source.post.refractory_s) if many else None),
     )
     if not many and len(posts) > 1:
         raise ConfigError(
@@ -133,7 +141,7 @@ def calibrate(
             source, recordings, posts, targets=targets, collar_s=collar_s, by_hand=by_hand, progress=trying
         )
     )
-    chosen = candidates.choose_candidate(tried, source.post)
+    chosen = candidates.choose_candidate(tried, source.post, targets)
     record = {
         "files": len(recordings),
         "hours": hours,
@@ -143,8 +151,7 @@ def calibrate(
         "annotated": many,
         "by_hand": sorted(by_hand),
         "before": {label: point.to_dict() for label, point in source.operating_points.items()},
-        "events": {label: point.events for label, point in chosen.points.items()},
-        "curves": {label: curves.points_of(chosen, label) for label in source.event_labels},
+        **curve_record(chosen.curves),
     }
     table = folder.with_name(f"{folder.name}-calibration.csv")
     picture = table.with_suffix(".svg")
@@ -166,8 +173,15 @@ def calibrate(
                 for label, point in chosen.points.items()
             ),
             *wording.notes(
-                chosen.points, kept=kept, before=source.post, after=chosen.post, hours=hours, annotated=many
+                chosen.points,
+                kept=kept,
+                before=source.post,
+                after=chosen.post,
+                hours=hours,
+                annotated=many,
+                tried=len(tried),
             ),
+            *wording.other_points(chosen.curves),
             wording.OTHER_CLIENTS,
             *(f"{label} is annotated but unknown to the bundle: audio like any other" for label in unknown),
         ),
@@ -209,16 +223,21 @@ def write_calibrated(
     record: Mapping[str, Any],
 ) -> None:
     """Writes the bundle again with other operating points; model, labels and all else stay as they are."""
-    extra = {**source.extra, "calibration": dict(record)}
+    extra = {**source.extra, RECORD: dict(record)}
     made = replace(source, post=post, operating_points=dict(points), extra=extra)
     write_bundle(out, **vars(made))
 
 
-def _targets(bundle: Bundle, target: float | None) -> dict[str, float]:
-    if target is not None and not 0 < target < math.inf:
+def check_target(target: float) -> float:
+    """The target, or a ConfigError."""
+    if not 0 < target < math.inf:
         raise ConfigError("the target is out of range", expected="above 0 per hour", received=f"{target=}")
+    return target
+
+
+def _targets(bundle: Bundle, target: float | None) -> dict[str, float]:
     return {
-        label: point.target_false_alarms_per_hour if target is None else target
+        label: point.target_false_alarms_per_hour if target is None else check_target(target)
         for label, point in bundle.operating_points.items()
     }
 

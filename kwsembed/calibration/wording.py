@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from kwsembed.detection.operating import OperatingPoint
+from kwsembed.detection.operating import OperatingCurve, OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
+from kwsembed.detection.tradeoff import CurvePoint, tradeoff_lines
 
 OTHER_CLIENTS = (
     "model.tflite is unchanged: clients that take thresholds from its metadata, as MediaPipe does, keep the "
@@ -32,7 +33,7 @@ def _alarms(point: OperatingPoint) -> str:
 
 def _misses(point: OperatingPoint, before: OperatingPoint) -> str:
     if point.events:
-        return f"misses {point.misses} of {point.events} annotated events"
+        return f"misses {point.misses} of {point.events} events"
     text = "misses unknown"
     if before.events:
         text += f" (before, at {before.threshold:.4f}: {before.misses} of {before.events})"
@@ -47,15 +48,27 @@ def notes(
     after: PostProcessing,
     hours: float,
     annotated: bool,
+    tried: int,
 ) -> Iterator[str]:
-    """Sentences on the calibration as a whole; `kept` are labels whose threshold was not lowered."""
+    """Sentences on the calibration as a whole.
+
+    Args:
+        points: The new points, by label.
+        kept: Labels whose threshold was not lowered.
+        before: The old setting.
+        after: The new one.
+        hours: Of the audio.
+        annotated: Whether it came with annotations.
+        tried: How many settings were tried.
+    """
     if after != before:
         yield (
             f"setting: {_setting(after)} (was {_setting(before)}), "
-            "which misses fewest of the annotated events"
+            "which misses clearly fewer of the annotated events"
         )
     else:
-        yield f"setting: {_setting(after)}, as before"
+        better = ", since no other misses clearly fewer of the annotated events" if tried > 1 else ""
+        yield f"setting: {_setting(after)}, as before{better}"
     if not annotated:
         yield (
             "all the audio was taken to hold no event: one that is in it counts as a false alarm "
@@ -76,6 +89,16 @@ def notes(
     yield (
         "the bounds are those of the audio that the thresholds were chosen on; "
         "`kwsembed evaluate` on other audio confirms them"
+    )
+
+
+def other_points(curves: Mapping[str, OperatingCurve]) -> Iterator[str]:
+    """A table of the points that `--set` or another target would get from the same audio."""
+    yield "other points on the same curves, for --set or another target:"
+    yield from tradeoff_lines(
+        {label: CurvePoint.along(curve) for label, curve in curves.items()},
+        hours={label: curve.hours for label, curve in curves.items()},
+        events={label: curve.events for label, curve in curves.items()},
     )
 
 

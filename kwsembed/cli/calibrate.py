@@ -28,7 +28,8 @@ def add_parser(subparsers: Any) -> None:
         metavar="AUDIO",
         nargs="+",
         default=[],
-        help="audio files, or folders of them; may be left out with --set",
+        help="audio files, or folders of them; may be left out with --set or a target, whose costs are then "
+        "read off the curves that the bundle carries",
     )
     # Not nargs="*": argparse would take it as given, empty, at an option between BUNDLE and AUDIO.
     audio.required = False
@@ -60,9 +61,13 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     if not args.audio:
-        if args.annotations or not args.set:
-            raise UserError("nothing to listen to", expected="audio files or folders, or only --set LABEL=X")
-        made = set_thresholds(args.bundle, args.out, dict(args.set))
+        target = args.target_false_alarms_per_hour
+        if args.annotations or not (args.set or target):
+            raise UserError(
+                "nothing to listen to",
+                expected="audio files or folders, or only --set LABEL=X or --target-false-alarms-per-hour X",
+            )
+        made = set_thresholds(args.bundle, args.out, dict(args.set), target_false_alarms_per_hour=target)
     else:
         made = calibrate(
             args.bundle,

@@ -17,6 +17,7 @@ from kwsembed.cli.audio_files import (
 )
 from kwsembed.errors import AudioError
 from kwsembed.runtime import Classifier
+from kwsembed.runtime.unknown import UnknownMeter
 
 
 def add_parser(subparsers: Any) -> None:
@@ -30,6 +31,12 @@ def add_parser(subparsers: Any) -> None:
     )
     add_runtime_options(parser)
     parser.add_argument("audio", metavar="AUDIO", nargs="+", help="audio files, or folders of them")
+    parser.add_argument(
+        "--unknown",
+        action="store_true",
+        help="add a column unknown_distance: how far the clip lies from what its likeliest label was trained "
+        "on, above 1 if farther than 95 %% of that label's validation clips",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,16 +45,21 @@ def run(args: argparse.Namespace) -> int:
     paths = find_audio(args.audio)
     classifier = Classifier(bundle, runtime=args.runtime)
     table = csv.writer(table_output(), lineterminator="\n")
-    table.writerow(["path", *classifier.labels])
+    meter = UnknownMeter(bundle, runtime=args.runtime) if args.unknown else None
+    table.writerow(["path", *classifier.labels, *(["unknown_distance"] if meter else [])])
     tally = FileTally("classify")
     progress = progress_beside_output("classifying", unit="files")
     for done, path in enumerate(paths, start=1):
         try:
-            probabilities = classifier.classify(*read(path))
+            if meter is None:
+                figures = [f"{probability:.6f}" for probability in classifier.classify(*read(path))]
+            else:
+                probabilities, distance = classifier.classify_with_distance(*read(path), meter)
+                figures = [*(f"{probability:.6f}" for probability in probabilities), f"{distance:.3f}"]
         except AudioError as error:
             tally.skipped(named(error, path))
         else:
             tally.used()
-            table.writerow([path, *(f"{probability:.6f}" for probability in probabilities)])
+            table.writerow([path, *figures])
         progress(done, len(paths))
     return tally.finish()

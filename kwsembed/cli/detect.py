@@ -72,6 +72,12 @@ def add_parser(subparsers: Any) -> None:
         "--mqtt", metavar="HOST[:PORT]", help="with --mic or -: also tell this MQTT broker and Home Assistant"
     )
     parser.add_argument(
+        "--veto-unknown",
+        action="store_true",
+        help="take hits back whose sound lies far from all that their label was trained on (off unless "
+        "asked for; see docs/unknown.md)",
+    )
+    parser.add_argument(
         "--sample-rate", type=whole, default=16000, metavar="HZ", help="of - and --mic (default: 16000)"
     )
     parser.add_argument("--channels", type=whole, default=1, metavar="N", help="of - (default: 1)")
@@ -95,7 +101,11 @@ def run(args: argparse.Namespace) -> int:
     if args.mqtt is not None and not live:
         raise UserError("--mqtt tells of a live stream", expected="--mic or -", received="files")
     bundle = load_bundle(args.bundle)
-    settings = {"thresholds": dict(args.threshold), "runtime": args.runtime}
+    settings = {
+        "thresholds": dict(args.threshold),
+        "veto_unknown": args.veto_unknown,
+        "runtime": args.runtime,
+    }
     paths = [] if live else find_audio(args.audio)
     detectors = _Detectors(bundle, settings)
     if live:

@@ -9,6 +9,8 @@ from typing import Any
 
 from kwsembed import atomic
 from kwsembed.bundle import Bundle
+from kwsembed.detection.tradeoff import CurvePoint, tradeoff_lines
+from kwsembed.errors import UserError
 from kwsembed.progress import ProgressLine
 
 
@@ -46,11 +48,18 @@ def add_parser(subparsers: Any) -> None:
         "--seed", type=int, default=0, metavar="N", help="accepted everywhere; nothing here is random"
     )
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
+    parser.add_argument(
+        "--curves",
+        metavar="CSV",
+        help="with --annotations: misses against false alarms at other thresholds, and a picture beside it",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     bundle = Bundle.load(args.bundle)
+    if args.curves and not args.annotations:
+        raise UserError("--curves are of annotated recordings", expected="--annotations TSV beside it")
 
     from kwsembed import evaluate_clips, evaluate_recordings
 
@@ -61,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
             args.annotations,
             collar_s=args.collar_s,
             runtime=args.runtime,
+            curves_file=args.curves,
             progress=ProgressLine("detecting", unit="recordings"),
         )
         _print_recordings(result)
@@ -113,3 +123,12 @@ def _print_recordings(result: dict[str, Any]) -> None:
             f"{values['false_alarms_per_hour_upper']:.2f}\t{_figure(values['f1'])}"
         )
     print(f"{result['hours']:.3f} hours in {result['recordings']} recordings")
+    curves = result["curves"]
+    print("other thresholds on the same scores; `kwsembed calibrate` moves to one with --set LABEL=X:")
+    lines = tradeoff_lines(
+        {label: CurvePoint.of(curve) for label, curve in curves.items()},
+        hours={label: curve["hours"] for label, curve in curves.items()},
+        events={label: curve["events"] for label, curve in curves.items()},
+    )
+    for line in lines:
+        print(line)

@@ -68,9 +68,7 @@ def training_dataset(
 
     def cut(step: np.int64) -> tuple[np.ndarray, ...]:
         draw = schedule.draw(int(step))
-        cuts = read_windows(
-            store, schedule.clips[draw.items], draw.starts - lead, window_samples + 2 * lead
-        )
+        cuts = read_windows(store, schedule.clips[draw.items], draw.starts - lead, window_samples + 2 * lead)
         return (
             change_speed(cuts, draw.speeds),
             read_windows(store, schedule.clips[draw.mix_items], draw.mix_starts, window_samples),

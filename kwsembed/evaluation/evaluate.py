@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kwsembed.audio import decode
 from kwsembed.bundle import Bundle
-from kwsembed.detection.events import Detection
+from kwsembed.detection.events import Detection, EventDetector
 from kwsembed.detection.false_alarm_bound import false_alarm_upper_bound
-from kwsembed.detection.replay import Event, match_events
+from kwsembed.detection.replay import Event, ScoredStream, match_events
 from kwsembed.errors import AudioError, DataError
 from kwsembed.evaluation.clip_metrics import clip_metrics
+from kwsembed.evaluation.recording_curves import recording_curves, write_curves
 from kwsembed.evaluation.run_data import recorded_further_roots, recorded_root
 from kwsembed.manifest import read_manifest
 from kwsembed.manifest.annotations import events_by_name, read_annotations
 from kwsembed.progress import Progress, silent
-from kwsembed.runtime import Classifier, Detector
+from kwsembed.runtime import Classifier
+from kwsembed.runtime.stream_scores import StreamScorer
 
 
 def evaluate_clips(
@@ -103,6 +106,7 @@ def evaluate_recordings(
     *,
     collar_s: float = 0.5,
     runtime: str | None = None,
+    curves_file: str | os.PathLike[str] | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Runs the detector over long recordings and compares with their annotations.
@@ -114,11 +118,13 @@ def evaluate_recordings(
             without an event (no times, or `nan` as both), holds none.
         collar_s: Tolerance around an event, in seconds.
         runtime: Interpreter; see `load_interpreter`.
+        curves_file: CSV that the curves are written to, with a picture beside it where matplotlib is there.
         progress: Called as recordings are done.
 
     Returns:
         `hours`, `recordings`, `skipped`, and `per_class`: for each event label `events`, `misses`,
         `miss_rate`, `false_alarms`, `false_alarms_per_hour` with its `_upper` bound, `precision`, and `f1`;
+        `curves`: by label what other thresholds would have cost on the same scores (see `operating_curve`);
         `unknown_labels`: annotated labels that the bundle does not know, whose events count as background.
     """
     truth = events_by_name(read_annotations(annotations))
@@ -136,19 +142,25 @@ def evaluate_recordings(
     totals = {
         label: {"events": 0, "misses": 0, "false_alarms": 0, "hits": 0} for label in bundle.event_labels
     }
-    hours, skipped = 0.0, []
+    hours, skipped, streams = 0.0, [], []
     for done, (name, path) in enumerate(sorted(files.items()), start=1):
         try:
-            detections, duration_s = detect_file(bundle, path, runtime=runtime)
+            scores, duration_s = _score_file(bundle, path, runtime=runtime)
         except AudioError as error:
             skipped.append({"name": name, "reason": str(error)})
         else:
             hours += duration_s / 3600
+            streams.append(ScoredStream(scores, duration_s, tuple(truth.get(name, ()))))
+            detections = _detections(bundle, scores, duration_s)
             _count(totals, truth.get(name, []), detections, collar_s=collar_s)
         progress(done, len(files))
     if hours == 0:
         raise DataError("no usable recording to evaluate", received=f"{len(skipped)} skipped", where=audio)
+    judged = recording_curves(bundle, streams, collar_s=collar_s)
+    if curves_file is not None:
+        write_curves(Path(curves_file), judged)
     return {
+        "curves": {label: curve.to_dict() for label, curve in judged.curves.items()},
         "hours": hours,
         "recordings": len(files) - len(skipped),
         "skipped": skipped,
@@ -163,13 +175,24 @@ def detect_file(
     bundle: Bundle, path: str | os.PathLike[str], *, runtime: str | None = None
 ) -> tuple[list[Detection], float]:
     """Detections in one file, and its length in seconds."""
+    scores, duration_s = _score_file(bundle, path, runtime=runtime)
+    return _detections(bundle, scores, duration_s), duration_s
+
+
+def _score_file(
+    bundle: Bundle, path: str | os.PathLike[str], *, runtime: str | None
+) -> tuple[np.ndarray, float]:
+    """Scores `(hops, labels)` of one file, as `Detector` sees them, and its length in seconds."""
     blocks, rate = decode.blocks(path)
-    detector = Detector(bundle, sample_rate_hz=rate, runtime=runtime)
-    detections, samples = [], 0
-    for block in blocks:
-        samples += len(block)
-        detections += detector.process(block)
-    return detections + detector.flush(), samples / rate
+    scorer = StreamScorer(bundle, rate, runtime=runtime)
+    parts = [scorer.process(block) for block in blocks]
+    duration_s = scorer.heard_s
+    return np.concatenate([*parts, scorer.flush()]), duration_s
+
+
+def _detections(bundle: Bundle, scores: np.ndarray, duration_s: float) -> list[Detection]:
+    detector = EventDetector(bundle.event_labels, bundle.thresholds, bundle.post, bundle.window_s)
+    return detector.process(scores[:, ~bundle.background_mask]) + detector.flush(end_s=duration_s)
 
 
 def _count(

@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from kwsembed.detection.proportion import Interval, proportion_interval
 
-@dataclass(frozen=True)
-class Interval:
-    """An estimate between its 95 % bounds."""
-
-    estimate: float
-    low: float
-    high: float
-
-
-def proportion_interval(count: int, total: int) -> Interval:
-    """Wilson's 95 % interval of a proportion (E. B. Wilson, JASA 1927).
-
-    Args:
-        count: How often it happened, from 0 to `total`.
-        total: How often it could have, at least 1.
-
-    Example:
-        >>> [round(x, 3) for x in (proportion_interval(0, 10).low, proportion_interval(0, 10).high)]
-        [0.0, 0.278]
-    """
-    z = 1.959964
-    share = count / total
-    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / (1 + z * z / total)
-    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
+__all__ = ["Interval", "gain_interval", "proportion_interval", "weighted_average_precision"]
 
 
 def weighted_average_precision(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:

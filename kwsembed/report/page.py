@@ -9,7 +9,16 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from kwsembed import atomic
-from kwsembed.report import data_tables, findings, model_tables, parity_tables, plots, run_facts, wording
+from kwsembed.report import (
+    data_tables,
+    findings,
+    model_tables,
+    parity_tables,
+    plots,
+    point_tables,
+    run_facts,
+    wording,
+)
 from kwsembed.report.clip_player import playable
 from kwsembed.report.embedding_view import embedding_view
 from kwsembed.report.run_record import RunRecord, read_run
@@ -69,6 +78,8 @@ def render(run: RunRecord) -> str:
             detection=detection,
             confusion=model_tables.confusion_table(run),
             operating=model_tables.operating_table(run),
+            other_points=point_tables.other_points_table(run),
+            settings=point_tables.settings_table(run),
             quantisation=model_tables.quantisation_table(run),
             float_against_int8=plots.float_against_int8(run),
             parity=parity_tables.certificate(run),

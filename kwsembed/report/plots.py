@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 from sklearn.metrics import precision_recall_curve
 
+from kwsembed.detection.proportion import proportion_interval
 from kwsembed.report import svg, wording
 from kwsembed.report.operating_curves import det_points, lower_edge
 from kwsembed.report.run_record import ClassFigures, RunRecord
@@ -124,6 +125,10 @@ def misses_against_false_alarms(run: RunRecord, label: str, number: int) -> Pane
         axes.axvspan(left, resolution, color=svg.MUTED, alpha=0.13, linewidth=0)
         reached, reached_misses = np.append(np.maximum(rates, left), right), np.append(misses, misses[-1])
         axes.plot(reached, reached_misses, drawstyle="steps-post", color=svg.ACCENT)
+        if events := curve.get("events"):
+            shares = [proportion_interval(round(miss * events), events) for miss in reached_misses]
+            low, high = np.array([(share.low, share.high) for share in shares]).T
+            axes.fill_between(reached, low, high, step="post", color=svg.ACCENT, alpha=0.13, linewidth=0)
         if target:
             axes.axvline(target, color=svg.WARN, linestyle=(0, (2, 2)), linewidth=1.2)
         if figures.miss_rate is not None and figures.false_alarms_per_hour is not None:

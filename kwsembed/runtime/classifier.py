@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 
 from kwsembed.audio.resample import resample
@@ -9,6 +12,7 @@ from kwsembed.bundle import Bundle
 from kwsembed.clip_scores import clip_windows_in_parts, pool_clip
 from kwsembed.errors import AudioError, BundleError
 from kwsembed.runtime.interpreter import load_interpreter
+from kwsembed.runtime.unknown import UnknownMeter
 
 # Windows that are cut at once; a clip of an hour would otherwise be copied several times over.
 _WINDOWS_AT_ONCE = 256
@@ -70,10 +74,7 @@ class Classifier:
         Returns:
             (windows, labels) float32.
         """
-        parts = clip_windows_in_parts(
-            waveform, self._bundle.window_samples, self._bundle.hop_samples, most=_WINDOWS_AT_ONCE
-        )
-        return np.concatenate([self.score_windows(windows) for windows in parts])
+        return np.concatenate([self.score_windows(windows) for windows in self._windows(waveform)])
 
     def classify(self, waveform: np.ndarray, sample_rate_hz: int) -> np.ndarray:
         """Probabilities of a clip.
@@ -88,6 +89,37 @@ class Classifier:
         Raises:
             AudioError: If the waveform is empty, not mono, or not finite.
         """
+        return self._pooled(self.window_scores(self._at_model_rate(waveform, sample_rate_hz)))
+
+    def classify_with_distance(
+        self, waveform: np.ndarray, sample_rate_hz: int, meter: UnknownMeter
+    ) -> tuple[np.ndarray, float]:
+        """Probabilities of a clip, and how far it lies from what its likeliest label was trained on.
+
+        The distance is that of the window which scores highest for that label.
+
+        Args:
+            waveform: This and its rate as in `classify`.
+            sample_rate_hz: Its rate; any.
+            meter: Of the same bundle.
+        """
+        at_model_rate = self._at_model_rate(waveform, sample_rate_hz)
+        scores = self.window_scores(at_model_rate)
+        probabilities = self._pooled(scores)
+        likeliest = int(probabilities.argmax())
+        part, row = divmod(int(scores[:, likeliest].argmax()), _WINDOWS_AT_ONCE)
+        windows = next(itertools.islice(self._windows(at_model_rate), part, None))
+        return probabilities, float(meter.distance(self.labels[likeliest], windows[row : row + 1])[0])
+
+    def _pooled(self, scores: np.ndarray) -> np.ndarray:
+        return pool_clip(scores, self._bundle.background_mask, bias=self._bundle.clip_bias)
+
+    def _windows(self, waveform: np.ndarray) -> Iterator[np.ndarray]:
+        return clip_windows_in_parts(
+            waveform, self._bundle.window_samples, self._bundle.hop_samples, most=_WINDOWS_AT_ONCE
+        )
+
+    def _at_model_rate(self, waveform: np.ndarray, sample_rate_hz: int) -> np.ndarray:
         waveform = np.asarray(waveform, np.float32)
         if waveform.ndim != 1 or not len(waveform) or not np.isfinite(waveform).all():
             raise AudioError(
@@ -95,6 +127,4 @@ class Classifier:
                 expected="(samples,), at least 1, all finite",
                 received=f"shape={waveform.shape}",
             )
-        at_model_rate = resample(waveform, sample_rate_hz, self._bundle.sample_rate_hz)
-        scores = self.window_scores(at_model_rate)
-        return pool_clip(scores, self._bundle.background_mask, bias=self._bundle.clip_bias)
+        return resample(waveform, sample_rate_hz, self._bundle.sample_rate_hz)

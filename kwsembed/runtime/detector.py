@@ -10,6 +10,7 @@ from kwsembed.bundle import Bundle
 from kwsembed.detection.events import Detection, EventDetector
 from kwsembed.errors import ConfigError
 from kwsembed.runtime.stream_scores import StreamScorer
+from kwsembed.runtime.unknown import Veto
 
 
 class Detector:
@@ -22,6 +23,8 @@ class Detector:
         bundle: The bundle.
         sample_rate_hz: Rate of the chunks; any.
         thresholds: Replace those of the bundle for the labels given, each above 0.
+        veto_unknown: Whether hits are taken back whose sound lies far from all that their label was trained
+            on; see `Veto`, and docs/unknown.md for what that is worth.
         runtime: Interpreter to use, see `load_interpreter`.
         threads: Threads of the interpreter.
 
@@ -38,6 +41,7 @@ class Detector:
         sample_rate_hz: int = 16000,
         *,
         thresholds: Mapping[str, float] | None = None,
+        veto_unknown: bool = False,
         runtime: str | None = None,
         threads: int = 1,
     ) -> None:
@@ -49,10 +53,12 @@ class Detector:
                 received=", ".join(unknown),
             )
         self._events = ~bundle.background_mask
-        self._scorer = StreamScorer(bundle, sample_rate_hz, runtime=runtime, threads=threads)
-        self._detector = EventDetector(
-            bundle.event_labels, {**bundle.thresholds, **(thresholds or {})}, bundle.post, bundle.window_s
+        in_use = {**bundle.thresholds, **(thresholds or {})}
+        veto = Veto(bundle, in_use, runtime=runtime, threads=threads) if veto_unknown else None
+        self._scorer = StreamScorer(
+            bundle, sample_rate_hz, runtime=runtime, threads=threads, revise=veto.revise if veto else None
         )
+        self._detector = EventDetector(bundle.event_labels, in_use, bundle.post, bundle.window_s)
 
     @property
     def runtime(self) -> str:

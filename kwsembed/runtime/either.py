@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kwsembed.bundle import Bundle
+from kwsembed.errors import ConfigError
 from kwsembed.runtime.detector import Detector
 from kwsembed.runtime.streaming import StreamingDetector
 from kwsembed.stream_bundle import STREAMING_FILE, StreamBundle
@@ -26,9 +27,16 @@ def new_detector(
     sample_rate_hz: int,
     *,
     thresholds: Mapping[str, float] | None = None,
+    veto_unknown: bool = False,
     runtime: str | None = None,
 ) -> Detector | StreamingDetector:
-    """Makes the detector that a bundle needs; the arguments are those of `Detector`."""
+    """Makes the detector that a bundle needs; the arguments are those of `Detector`.
+
+    Raises:
+        ConfigError: A veto is asked of a streaming model, which gives no embedding.
+    """
     if isinstance(bundle, StreamBundle):
+        if veto_unknown:
+            raise ConfigError("a streaming model cannot tell unknown sounds", expected="a bundle of training")
         return StreamingDetector(bundle, sample_rate_hz, thresholds=thresholds, runtime=runtime)
-    return Detector(bundle, sample_rate_hz, thresholds=thresholds, runtime=runtime)
+    return Detector(bundle, sample_rate_hz, thresholds=thresholds, veto_unknown=veto_unknown, runtime=runtime)

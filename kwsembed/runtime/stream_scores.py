@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from kwsembed.audio.resample import Resampler
@@ -23,6 +25,7 @@ class StreamScorer:
         sample_rate_hz: Rate of the chunks; any.
         runtime: Interpreter to use, see `load_interpreter`.
         threads: Threads of the interpreter.
+        revise: Given windows and their scores, says what to take for the scores; nothing is changed if None.
 
     Example:
         >>> scorer = StreamScorer(Bundle.load("RUN/bundle"), sample_rate_hz=44100)  # doctest: +SKIP
@@ -30,8 +33,15 @@ class StreamScorer:
     """
 
     def __init__(
-        self, bundle: Bundle, sample_rate_hz: int = 16000, *, runtime: str | None = None, threads: int = 1
+        self,
+        bundle: Bundle,
+        sample_rate_hz: int = 16000,
+        *,
+        runtime: str | None = None,
+        threads: int = 1,
+        revise: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     ) -> None:
+        self._revise = revise
         self._sample_rate_hz = sample_rate_hz
         self._classifier = Classifier(bundle, runtime=runtime, threads=threads)
         self._resampler = Resampler(sample_rate_hz, bundle.sample_rate_hz)
@@ -72,7 +82,8 @@ class StreamScorer:
         return np.concatenate(scores)
 
     def _scores(self, windows: np.ndarray) -> np.ndarray:
-        return self._classifier.score_windows(windows)
+        scores = self._classifier.score_windows(windows)
+        return scores if self._revise is None else self._revise(windows, scores)
 
 
 def to_float(chunk: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from kwsembed.audio.decode import find_audio
-from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.errors import DataError
 from kwsembed.manifest import BACKGROUND_NAMES, Clip
 from kwsembed.manifest.examine import Examination, examine
@@ -93,7 +92,7 @@ def add_class(
         label,
         embedder_of(old),
         continue_head(old, prior.manifest.labels, made.data.labels),
-        post=PostProcessing(),
+        post=made.bundle.post,
         progress=ProgressLine("leaving clips out", unit="recordings"),
     )
     made.finish({"kind": "add", "label": label, "left_out": left_out.to_dict()})

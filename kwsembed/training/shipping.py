@@ -5,22 +5,27 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 
 from kwsembed.bundle import Bundle, write_bundle
-from kwsembed.detection.operating import OperatingPoint
+from kwsembed.calibration import known_curves
+from kwsembed.detection import centroids
+from kwsembed.detection.operating import OperatingPoint, operating_curve
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.evaluation.judge import Judgement, judge
 from kwsembed.evaluation.scoring import bundle_scorer, network_scorer
+from kwsembed.evaluation.setting import choose_post
 from kwsembed.parity.certificate import summary
+from kwsembed.progress import Progress, silent
 from kwsembed.runtime import Classifier
 from kwsembed.runtime.interpreter import RUNTIMES, runtime_status
 from kwsembed.tflite import export_model
 from kwsembed.tflite.metadata import with_thresholds
+from kwsembed.training.centroids import fit_centroids
 from kwsembed.training.certifying import certify
 from kwsembed.training.data import TrainingData
 from kwsembed.training.record import versions
@@ -28,6 +33,7 @@ from kwsembed.training.run_directory import RunDirectory
 
 _REPRESENTATIVE_WINDOWS = 300
 _LATENCY_CALLS = 50
+_CURVE_POINTS = 24  # of the curves in the bundle: enough to choose from, small enough for many labels
 
 
 @dataclass(frozen=True)
@@ -54,17 +60,21 @@ def ship(
     *,
     post: PostProcessing,
     float_judgements: Mapping[str, Judgement],
+    trying: Progress = silent,
+    embedding: Progress = silent,
 ) -> Shipped:
-    """Exports the classifier, chooses thresholds with the very model that ships, writes the bundle.
+    """Exports the classifier, chooses setting and thresholds with the very model that ships, writes a bundle.
 
-    Float and int8 are then compared at these same thresholds.
+    Float and int8 are then compared at this same setting and these thresholds.
 
     Args:
         classifier: The chosen network.
         data: The run's data.
         run: Where the bundle goes.
-        post: Smoothing and refractory time.
+        post: Smoothing, hits in a row and refractory time, unless others miss clearly fewer events.
         float_judgements: Of the same network in float, by split.
+        trying: Called with settings tried and settings in all.
+        embedding: Called with clips embedded for the centroids and clips in all.
     """
     config = data.config
     exported = export_model(
@@ -88,8 +98,17 @@ def ship(
     unset = {
         label: _unset(label, config.target_false_alarms_per_hour) for label in data.labels[: data.event_count]
     }
-    scorer = bundle_scorer(Bundle(**parts, operating_points=unset))
+    unfinished = Bundle(**parts, operating_points=unset)
+    scorer = bundle_scorer(unfinished)
     judgements = {split: judge(scorer, data.audio(split), post=post) for split in float_judgements}
+    setting = choose_post(
+        judgements["validation"],
+        target_false_alarms_per_hour=config.target_false_alarms_per_hour,
+        progress=trying,
+    )
+    parts["post"] = setting.post
+    judgements = _with_post(judgements, setting.post)
+    float_judgements = _with_post(float_judgements, setting.post)
     points = judgements["validation"].choose_thresholds(config.target_false_alarms_per_hour)
     # For clients that know nothing of bundles; in the metadata only: scores stay what they were judged as.
     parts["model"] = with_thresholds(
@@ -116,12 +135,18 @@ def ship(
         operating_points=points,
         clip_calibration={"bias": dict(zip(data.labels, bias.tolist(), strict=True))},
         parity={"float_against_int8": loss, "certificate": certificate},
+        extra={
+            "setting": setting.to_dict(),
+            known_curves.RECORD: _curves(judgements["validation"], points),
+            centroids.RECORD: fit_centroids(unfinished, data, progress=embedding).to_dict(),
+        },
     )
     record = {
         **by_precision["int8"],
         **by_precision,
         "int8_loss": loss,
         "parity": summary(certificate),
+        "setting": setting.to_dict(),
         "size_bytes": {
             "model": len(parts["model"]),
             "core_int8": len(exported.core_int8),
@@ -132,6 +157,21 @@ def ship(
         "latency_us": {runtime: _latency_us(bundle, runtime) for runtime in _device_runtimes()},
     }
     return Shipped(record=record, judgements=judgements, points=points, bias=bias)
+
+
+def _with_post(judgements: Mapping[str, Judgement], post: PostProcessing) -> dict[str, Judgement]:
+    """The same scores with another setting: nothing is scored again."""
+    return {split: replace(judgement, post=post) for split, judgement in judgements.items()}
+
+
+def _curves(validation: Judgement, points: Mapping[str, OperatingPoint]) -> dict[str, Any]:
+    """What the bundle carries so that other points may be taken from it without any audio."""
+    curves = {}
+    for label, point in points.items():
+        replay = validation.replay(label)
+        if replay.hours > 0:
+            curves[label] = operating_curve(replay, points=_CURVE_POINTS, thresholds=[point.threshold])
+    return {"source": known_curves.VALIDATION, **known_curves.curve_record(curves)}
 
 
 def metrics_by_split(

@@ -155,7 +155,15 @@ def train(
     classifier = stages.classifier(choice.variant)
     with atomic.replacing(run.model) as temporary:
         classifier.save(temporary)
-    shipped = shipping.ship(classifier, dataset, run, post=post, float_judgements=judgements[choice.variant])
+    shipped = shipping.ship(
+        classifier,
+        dataset,
+        run,
+        post=post,
+        float_judgements=judgements[choice.variant],
+        trying=_progress("settings of the detector", unit="settings"),
+        embedding=_progress("centroids", unit="clips"),
+    )
     stage_s["export"] = time.monotonic() - since
 
     details.write(
