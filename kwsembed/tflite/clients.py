@@ -20,7 +20,7 @@ Version = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: its name in the schema, the version of its kernel, the type of what it puts out."""
+    """One operation: its name in the schema, the version of its kernel, the type of its output (if any)."""
 
     name: str
     version: int
@@ -133,8 +133,8 @@ def version_text(version: Version) -> str:
 
 def _operation(unpacked: Any, names: list[str], graph: Any, operator: Any) -> Operation:
     version = unpacked.operatorCodes[operator.opcodeIndex].version
-    output = graph.tensors[operator.outputs[0]]
-    return Operation(names[operator.opcodeIndex], version, NAMES_OF_TYPES[output.type])
+    outputs = [NAMES_OF_TYPES[graph.tensors[at].type] for at in operator.outputs]
+    return Operation(names[operator.opcodeIndex], version, outputs[0] if outputs else "")
 
 
 def _tensor_facts(tensor: Any) -> TensorFacts:

@@ -18,6 +18,7 @@ _INT8_KERNEL = {
     "CONCATENATION": 2,
     "PAD": 2,
     "SLICE": 2,
+    "STRIDED_SLICE": 2,
     "L2_NORMALIZATION": 2,
     "FULLY_CONNECTED": 4,
     "DEQUANTIZE": 2,
@@ -25,19 +26,20 @@ _INT8_KERNEL = {
 
 
 class GraphEditor:
-    """The only subgraph of an unpacked model (`schema.ModelT`), with tensors and operations by index.
+    """One subgraph of an unpacked model (`schema.ModelT`), with tensors and operations by index.
 
     Args:
         model: As `kwsembed.tflite.flatbuffer.unpack` gives it; changed in place.
+        graph: Which subgraph; the only one if None.
     """
 
-    def __init__(self, model: Any) -> None:
-        if len(model.subgraphs) != 1:
+    def __init__(self, model: Any, *, graph: int | None = None) -> None:
+        if graph is None and len(model.subgraphs) != 1:
             raise KwsembedError(
                 "The model cannot be edited", expected="one subgraph", received=f"{len(model.subgraphs)}"
             )
         self.model = model
-        self.graph = model.subgraphs[0]
+        self.graph = model.subgraphs[graph or 0]
         self._names = operation_names(model)
 
     def name(self, operator: Any) -> str:
@@ -84,7 +86,7 @@ class GraphEditor:
     def operation(self, name: str, inputs: Sequence[int], output: int, options: Any = None) -> Any:
         """Makes an operation that is not yet in the graph; its kernel is that of the output's type."""
         operator = schema.OperatorT()
-        int8 = schema.TensorType.INT8 in {self.graph.tensors[at].type for at in (inputs[0], output)}
+        int8 = schema.TensorType.INT8 in {self.graph.tensors[at].type for at in (*inputs[:1], output)}
         operator.opcodeIndex = self._code(name, _INT8_KERNEL.get(name, 1) if int8 else 1)
         operator.inputs, operator.outputs = list(inputs), [output]
         if options is not None:
