@@ -65,19 +65,24 @@ def main() -> int:
     folder = arguments.pair or arguments.work / "esphome-pair"
     if arguments.pair is None:
         esphome.export(arguments.run, folder, event=event, examples=_EXAMPLES, steps=_STEPS)
-    (manifest_path,) = (path for path in folder.glob("*.json") if path.stem not in ("export", "measured"))
-    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    manifest_path, manifest = manifest_of(folder)
     waveform = _clip(arguments.clip) if arguments.clip else _stream(prior, event)
     clip = arguments.work / "stream.wav"
     wav.write(clip, waveform, SAMPLE_RATE_HZ)
     model_path = manifest_path.parent / manifest["model"]
     failures = _check_stream(model_path, manifest_path, manifest, clip, waveform, arguments.work)
     if arguments.schema:
-        answer, _ = _client(arguments.work, "esphome", "esphome_manifest.py", manifest_path)
+        answer, _ = client(arguments.work, "esphome", "esphome_manifest.py", manifest_path)
         failures += answer is None
         if answer:
             print(f"{answer['client']}: takes the manifest, and the YAML of the README")
     return int(failures > 0)
+
+
+def manifest_of(pair: Path) -> tuple[Path, dict[str, Any]]:
+    """Path and content of the manifest of an export."""
+    (path,) = (path for path in pair.glob("*.json") if path.stem not in ("export", "measured"))
+    return path, json.loads(path.read_text(encoding="utf-8"))
 
 
 def _clip(path: Path) -> np.ndarray:
@@ -107,24 +112,25 @@ def _check_stream(
     settings = content["micro"]
     failures = 0
 
-    answer, _ = _client(work, "pymicro-wakeword", "pymicro_wakeword_client.py", manifest, clip)
+    answer, _ = client(work, "pymicro-wakeword", "pymicro_wakeword_client.py", manifest, clip)
     failures += answer is None
     if answer:
         means = smooth(expected / 256, settings["sliding_window_size"])
         ours = means > settings["probability_cutoff"]
-        theirs = np.array(answer["reported"])
+        heard = answer["streams"][0]
+        theirs = np.array(heard["reported"])
         near = np.abs(means - settings["probability_cutoff"]) <= MOST_STEPS / 256
         warm = np.arange(calls) >= settings["sliding_window_size"] - 1  # it waits until its window is full
-        steps = int(np.abs(expected - np.array(answer["bytes"])).max())
+        steps = int(np.abs(expected - np.array(heard["bytes"])).max())
         otherwise = int(((ours != theirs) & ~near & warm).sum())
         failures += (steps > MOST_STEPS) + (otherwise > 0)
         print(
             f"{answer['client']}: {calls} calls, probabilities differ by {steps}/256 at most; above the "
             f"cutoff in {int(theirs.sum())} calls, here in {int(ours[warm].sum())}"
         )
-    answer, _ = _client(work, "pymicro-wakeword", "litert_stream.py", model, rows)
+    answer, _ = client(work, "pymicro-wakeword", "litert_stream.py", model, rows)
     failures += answer is None or _differs(answer, expected, MOST_STEPS)
-    answer, messages = _client(work, "tflite-micro", "tflite_micro_interpreter.py", model, rows)
+    answer, messages = client(work, "tflite-micro", "tflite_micro_interpreter.py", model, rows)
     failures += answer is None or _differs(answer, expected, MOST_STEPS_OF_MICRO)
     if answer:
         used = int(re.findall(r"Arena allocation total (\d+)", messages)[-1])
@@ -133,7 +139,7 @@ def _check_stream(
     return int(failures)
 
 
-def _client(work: Path, name: str, script: str, *arguments: Path) -> tuple[dict[str, Any] | None, str]:
+def client(work: Path, name: str, script: str, *arguments: Path) -> tuple[dict[str, Any] | None, str]:
     """Answer of a client and what it wrote beside; None, with a line for the user, if it refused."""
     python = environment(work / name, PACKAGES[name])
     command = [python, Path(__file__).with_name(script), *arguments]

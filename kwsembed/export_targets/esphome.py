@@ -31,7 +31,7 @@ from kwsembed.export_targets.esphome_features import (
 from kwsembed.export_targets.esphome_judgement import Cutoff, EsphomeJudgement, SplitFeatures
 from kwsembed.export_targets.esphome_training import SAMPLING, as_numbers, train_network
 from kwsembed.export_targets.micro_arena import Arena, arena
-from kwsembed.export_targets.output import writing
+from kwsembed.export_targets.output import check_output, writing
 from kwsembed.progress import ProgressLine
 from kwsembed.tflite.clients import describe
 from kwsembed.tflite.esphome import EsphomeModel, esphome_model
@@ -105,7 +105,9 @@ def export(
     """
     prior = PriorRun.read(run, root=_folder_of(data))
     event = _event(event, prior)
-    front_end()  # before any work: it may not be installed
+    # Before any work: the output may be in use, and the front end not installed.
+    check_output(out, target="esphome")
+    front_end()
     clips = build_cache(
         prior.manifest, cache_dir=prior.cache_dir, progress=ProgressLine("decoding", unit="clips")
     )
@@ -146,7 +148,7 @@ def export(
     with writing(out, target="esphome", bundle=prior.bundle) as folder:
         (folder / made.manifest["model"]).write_bytes(model.model)
         atomic.write_json(folder / f"{_stem(event)}.json", made.manifest)
-        atomic.write_json(folder / "measured.json", _measured(judged, tested, made))
+        atomic.write_json(folder / "measured.json", _measured(event, judged, tested, made))
         (folder / "README.md").write_text(_readme(event, judged, made), encoding="utf-8")
     return made
 
@@ -160,8 +162,7 @@ def _folder_of(data: str | None) -> Path | None:
 
 def _event(event: str | None, prior: PriorRun) -> str:
     labels = prior.bundle.event_labels
-    if event is None and len(labels) == 1:
-        return labels[0]
+    event = labels[0] if event is None and len(labels) == 1 else event
     if event not in labels:
         raise ConfigError(
             "ESPHome's models detect one event each",
@@ -225,12 +226,16 @@ def sentence(point: OperatingPoint) -> str:
     )
 
 
-def _measured(judged: EsphomeJudgement, tested: EsphomeJudgement | None, made: Made) -> dict[str, Any]:
+def _measured(
+    event: str, judged: EsphomeJudgement, tested: EsphomeJudgement | None, made: Made
+) -> dict[str, Any]:
     return {
+        "event": event,
         "model_sha256": sha256_of(made.model.model),
         "model_bytes": len(made.model.model),
         "operations": _operations(made.model),
         "variables": made.model.variables,
+        "frames": made.model.frames,
         "stride": made.model.stride,
         "warm_up_calls": made.model.warm_up,
         "arena": {"used": made.needed.measured, "given": made.needed.bytes, "source": made.needed.source},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -151,13 +152,28 @@ class EsphomeJudgement:
         model: The model.
         split: The streams.
         label: The event.
+        play: Gives the model's output for each call on a stream, `(calls,)` bytes; `probabilities` if None.
     """
 
-    def __init__(self, model: EsphomeModel, split: SplitFeatures, label: str) -> None:
+    def __init__(
+        self,
+        model: EsphomeModel,
+        split: SplitFeatures,
+        label: str,
+        *,
+        play: Callable[[FeatureStream], np.ndarray] | None = None,
+    ) -> None:
         self._label, self._split, self._stride = label, split, model.stride
+        first_frame = (model.warm_up + 1) * model.stride - model.frames
+
+        def heard(stream: FeatureStream) -> ScoredStream:
+            values = (
+                play(stream) if play else probabilities(model.model, stream.features, stride=model.stride)
+            )
+            return scored(values[model.warm_up :] / _LEVELS, stream, first_frame=first_frame, split=split)
+
         self._negatives, self._positives = (
-            [_scored_by(model, heard, split) for heard in streams]
-            for streams in (split.negatives, split.positives)
+            [heard(stream) for stream in streams] for streams in (split.negatives, split.positives)
         )
 
     def replay(self, sliding_window_size: int) -> LabelReplay:
@@ -211,10 +227,3 @@ class EsphomeJudgement:
             level += 1
             found = self.measured(level, size, target)
         return found
-
-
-def _scored_by(model: EsphomeModel, heard: FeatureStream, split: SplitFeatures) -> ScoredStream:
-    """A stream from the first score after the warm-up on."""
-    values = probabilities(model.model, heard.features, stride=model.stride)[model.warm_up :] / _LEVELS
-    first_frame = (model.warm_up + 1) * model.stride - model.frames
-    return scored(values, heard, first_frame=first_frame, split=split)
