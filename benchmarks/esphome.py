@@ -4,7 +4,7 @@
 
 RUN is a run directory, PAIR what `kwsembed export RUN --out PAIR --target esphome --event LABEL` made. Both
 hear the same streams and are counted by the same matching code, each at its own threshold, which was chosen
-on validation; and, to compare them without it, at the best thresholds for given false alarms on these streams.
+on validation; and, to compare without it, at the best thresholds for given false alarms on these streams.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from checks.esphome import client, manifest_of
+from checks.esphome_pair import client, manifest_of
 from kwsembed.audio import wav
 from kwsembed.data.cache import build_cache
 from kwsembed.detection.operating import OperatingPoint, choose_threshold, measure

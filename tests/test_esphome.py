@@ -90,7 +90,7 @@ def test_a_stream_computes_what_windows_compute_to_the_bit(model: EsphomeModel) 
     produced = probabilities(model.model, heard, stride=model.stride)
     interpreter = tf.lite.Interpreter(
         model_content=model.windowed,
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
     )
     interpreter.allocate_tensors()
     into, out = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
@@ -199,6 +199,7 @@ def test_class_weights_make_every_class_count_alike() -> None:
     assert doubled[0] / doubled[1] == pytest.approx(6.0)
 
 
+@pytest.mark.slow
 def test_training_tells_the_event_from_the_rest() -> None:
     shown = bank(64)
     trained = train_network(shown, event=1, config=TrainConfig(), labels=("noise", "beep"), steps=60)
@@ -298,6 +299,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("KWSEMBED_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
+@pytest.mark.slow
 def test_an_export_is_a_pair_that_says_what_it_costs(finished_run: Path, tmp_path: Path) -> None:
     pytest.importorskip("pymicro_features")
     made = esphome.export(finished_run, tmp_path / "E", event="knock", examples=64, steps=10)
