@@ -15,10 +15,8 @@ pytest.importorskip("tensorflow")
 
 import toy_export as toy
 
-from kwsembed.audio import wav
 from kwsembed.bundle import Bundle
 from kwsembed.cli.main import main
-from kwsembed.config import TrainConfig
 from kwsembed.errors import ConfigError
 from kwsembed.export_targets import micro, micro_arena, streaming
 from kwsembed.export_targets.micro_golden import golden, quantised, run_reference
@@ -26,14 +24,12 @@ from kwsembed.export_targets.micro_tables import tables
 from kwsembed.export_targets.run_data import open_run_audio
 from kwsembed.export_targets.streaming_judgement import judge_streams
 from kwsembed.frontend import log_mel
-from kwsembed.manifest import assign_splits, read_manifest
 from kwsembed.runtime import Classifier
 from kwsembed.runtime.streaming import StreamingDetector
 from kwsembed.stream_bundle import StreamBundle
 from kwsembed.tflite import describe, read_metadata
 from kwsembed.tflite.micro import micro_model
 from kwsembed.tflite.parts import parts_of
-from kwsembed.training.run_directory import RunDirectory
 
 COMPILERS = [shutil.which(name) for name in ("make", "cc", "g++")]
 needs_compilers = pytest.mark.skipif(None in COMPILERS, reason="make, cc and g++ are not all installed")
@@ -41,21 +37,7 @@ needs_compilers = pytest.mark.skipif(None in COMPILERS, reason="make, cc and g++
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a training run leaves, with an untrained network: clips, split, config, record, bundle."""
-    root = tmp_path_factory.mktemp("toy")
-    for label in toy.LABELS:
-        for number in range(6):
-            path = root / "sounds" / label / f"{number}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            wav.write(path, toy.waveform(4, seed=10 * number + toy.LABELS.index(label)), 16000)
-    folder = root / "RUN"
-    config = TrainConfig(window_s=0.5, frontend=toy.FRONTEND)
-    manifest = assign_splits(read_manifest(root / "sounds"), seed=0)
-    RunDirectory(folder).start(config, manifest, resume=False)
-    record = {"source": str(root / "sounds"), "background_labels": ["noise"]}
-    (folder / "metrics.json").write_text(json.dumps({"seed": 0, "data": record}))
-    toy.write_toy_bundle(folder / "bundle")
-    return folder
+    return toy.write_toy_run(tmp_path_factory.mktemp("toy"))
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from kwsembed.audio import wav
 from kwsembed.bundle import Bundle, write_bundle
+from kwsembed.config import TrainConfig
 from kwsembed.detection.operating import OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.frontend import FrontendConfig, log_mel
+from kwsembed.manifest import assign_splits, read_manifest
 from kwsembed.models import build_classifier, build_embedder
 from kwsembed.tflite import export_model
+from kwsembed.training.run_directory import RunDirectory
+from kwsembed.training.variables_file import save_variables
 
 FRONTEND = FrontendConfig(mel_count=24)
 WINDOW_SAMPLES = 8000
@@ -92,3 +98,22 @@ def write_toy_bundle(folder: Path, *, backbone: str = "ds_cnn") -> Bundle:
             for label, threshold in zip(EVENTS, (0.6, 0.9), strict=True)
         },
     )
+
+
+def write_toy_run(root: Path) -> Path:
+    """Writes what a training leaves, with the untrained network: clips, split, weights, record, bundle."""
+    for label in LABELS:
+        for number in range(6):
+            path = root / "sounds" / label / f"{number}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            wav.write(path, waveform(4, seed=10 * number + LABELS.index(label)), 16000)
+    run = RunDirectory(root / "RUN")
+    config = TrainConfig(window_s=0.5, frontend=FRONTEND, width=0.25, embedding_size=8)
+    run.start(config, assign_splits(read_manifest(root / "sounds"), seed=0), resume=False)
+    sounds = str(root / "sounds")
+    data = {"source": sounds, "root": sounds, "labels": LABELS, "background_labels": LABELS[2:]}
+    metrics = {"seed": 0, "data": data, "chosen": {"variant": "end_to_end"}}
+    run.metrics.write_text(json.dumps(metrics), encoding="utf-8")
+    save_variables(run.weights("end_to_end"), classifier().variables)
+    write_toy_bundle(run.bundle)
+    return run.root

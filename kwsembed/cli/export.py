@@ -17,12 +17,13 @@ TARGETS = ("mobile", "web", "streaming", "micro", "esphome", "raspberry_pi")
 
 # Options that belong to some targets only, and their values where they are not given.
 _OWN_OPTIONS = {
-    "data": ("streaming",),
+    "data": ("streaming", "esphome"),
     "keep_thresholds": ("streaming",),
     "hop_ms": ("streaming",),
     "state": ("streaming",),
     "int8_head": ("micro",),
     "app": ("mobile",),
+    "event": ("esphome",),
 }
 
 
@@ -83,7 +84,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="run directory that `kwsembed train` made")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to make")
     parser.add_argument(
-        "--data", metavar="DATA", help="streaming: the run's clips, if they are not where they were"
+        "--data", metavar="DATA", help="streaming, esphome: the run's clips, if they are not where they were"
+    )
+    parser.add_argument(
+        "--event",
+        metavar="LABEL",
+        help="esphome: the event that the model detects; needed where there are several",
     )
     parser.add_argument(
         "--keep-thresholds",
@@ -113,7 +119,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="mobile: the project of an Android app too, with the model in it; from a clone",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="accepted everywhere; nothing here is random"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="accepted everywhere; here the seed of the run counts",
     )
 
 

@@ -57,7 +57,7 @@ def arena(model: bytes, features: np.ndarray) -> Arena:
     """Runs a model in TensorFlow Lite Micro, or estimates from its tensors if the package is not there.
 
     Args:
-        model: Flatbuffer, int8 in and out.
+        model: Flatbuffer, int8 in, int8 or uint8 out.
         features: int8 input.
 
     Raises:
@@ -84,17 +84,18 @@ def arena(model: bytes, features: np.ndarray) -> Arena:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise KwsembedError(f"{PACKAGE} {found} refuses the model", received=last)
     measured = int(total.group(1))
-    logits = np.array(json.loads(done.stdout), np.int8)
+    logits = np.array(json.loads(done.stdout))
     return Arena(
         _whole_kib(measured + _MARGIN), measured, f"measured in {PACKAGE} {found} on this computer", logits
     )
 
 
 def live_bytes(model: bytes) -> int:
-    """The most bytes of computed tensors that are needed at one time."""
-    editor = GraphEditor(unpack(model))
+    """The most bytes of computed tensors that are needed at one time, and of variables, which always are."""
+    editor = GraphEditor(unpack(model), graph=0)
+    bytes_of = {schema.TensorType.INT8: 1, schema.TensorType.UINT8: 1, schema.TensorType.RESOURCE: 0}
     size = {
-        at: int(np.prod(editor.shape(at))) * (1 if tensor.type == schema.TensorType.INT8 else 4)
+        at: int(np.prod(editor.shape(at))) * bytes_of.get(tensor.type, 4)
         for at, tensor in enumerate(editor.graph.tensors)
         if not editor.is_constant(at)
     }
@@ -104,7 +105,8 @@ def live_bytes(model: bytes) -> int:
     for position, operator in enumerate(operators):
         made |= {int(at): position for at in operator.outputs}
         last |= {int(at): max(last.get(int(at), 0), position) for at in operator.inputs}
-    return max(
+    variables = sum(size[int(op.outputs[0])] for op in operators if editor.name(op) == "READ_VARIABLE")
+    return variables + max(
         sum(size[at] for at in size if made.get(at, 0) <= position <= last.get(at, made.get(at, 0)))
         for position in range(len(operators))
     )

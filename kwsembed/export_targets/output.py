@@ -26,6 +26,19 @@ def writing(out: Path, *, target: str, bundle: Bundle) -> Iterator[Path]:
     Raises:
         RunError: `out` holds something else.
     """
+    check_output(out, target=target)
+    with atomic.replacing_folder(out) as folder:
+        yield folder
+        made_of = {"target": target, "kwsembed": __version__, "bundle_model_sha256": sha256_of(bundle.model)}
+        atomic.write_json(folder / _MARK, made_of)
+
+
+def check_output(out: Path, *, target: str) -> None:
+    """Refuses a folder that holds something else than an earlier export of the target.
+
+    Raises:
+        RunError: It does.
+    """
     foreign = out.exists() and (not out.is_dir() or any(out.iterdir()))
     if foreign and f'"target": "{target}"' not in _mark_of(out):
         raise RunError(
@@ -33,10 +46,6 @@ def writing(out: Path, *, target: str, bundle: Bundle) -> Iterator[Path]:
             received=f"out={out}",
             fix="choose a new or empty folder for --out",
         )
-    with atomic.replacing_folder(out) as folder:
-        yield folder
-        made_of = {"target": target, "kwsembed": __version__, "bundle_model_sha256": sha256_of(bundle.model)}
-        atomic.write_json(folder / _MARK, made_of)
 
 
 def _mark_of(out: Path) -> str:

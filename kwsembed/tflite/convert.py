@@ -132,15 +132,25 @@ def convert_float(graph: Graph, input_shape: Sequence[int]) -> bytes:
     return bytes(_converter(graph, input_shape).convert())
 
 
-def convert_int8(graph: Graph, input_shape: Sequence[int], *, representative: np.ndarray) -> bytes:
-    """Converts a function of one float32 tensor of fixed shape, quantised but for its input and output.
+def convert_int8(
+    graph: Graph,
+    input_shape: Sequence[int],
+    *,
+    representative: np.ndarray,
+    input_type: tf.DType = tf.float32,
+    output_type: tf.DType = tf.float32,
+) -> bytes:
+    """Converts a function of one float32 tensor of fixed shape, quantised inside.
 
     Args:
         graph: The function.
         input_shape: Its input's shape; the first axis is 1.
         representative: `(examples, ...)` float32 inputs from which the ranges are taken.
+        input_type: Type of the model's input; int8 in the range of `representative`, or float.
+        output_type: Type of the model's output.
     """
     converter = _converter(graph, input_shape)
+    converter.inference_input_type, converter.inference_output_type = input_type, output_type
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.representative_dataset = lambda: ([example[np.newaxis]] for example in representative)

@@ -43,8 +43,12 @@ class PriorRun:
     bundle: Bundle
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> PriorRun:
-        """Reads a run directory; its data must still be where it was.
+    def read(cls, path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None) -> PriorRun:
+        """Reads a run directory; its data must still be where it was, or in `root`.
+
+        Args:
+            path: The run directory.
+            root: Folder that the paths of its clips are relative to; the recorded one if None.
 
         Raises:
             RunError: It is no finished run, or a part of it is missing.
@@ -54,7 +58,7 @@ class PriorRun:
         try:
             metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
             data, variant = metrics["data"], str(metrics["chosen"]["variant"])
-            root, source = Path(data["root"]), Path(data["source"])
+            root, source = Path(root or data["root"]), Path(data["source"])
             labels, backgrounds = tuple(data["labels"]), tuple(data["background_labels"])
         except (OSError, ValueError, KeyError, TypeError):
             raise RunError("this is no finished run", where=run.root, fix=_FIX) from None
