@@ -6,7 +6,7 @@ import argparse
 import csv
 from typing import Any
 
-from kwsembed.audio.decode import find_audio, read
+from kwsembed.audio.decode import blocks, find_audio
 from kwsembed.bundle import Bundle
 from kwsembed.cli.audio_files import (
     FileTally,
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     progress = progress_beside_output("classifying", unit="files")
     for done, path in enumerate(paths, start=1):
         try:
-            probabilities = classifier.classify(*read(path))
+            probabilities = classifier.classify_blocks(*blocks(path))
         except AudioError as error:
             tally.skipped(named(error, path))
         else:

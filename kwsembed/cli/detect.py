@@ -174,7 +174,7 @@ def _detect_live(
 
     try:
         for chunk in chunks:
-            heard = True
+            heard = heard or len(chunk) > 0
             report(detector.process(chunk))
     except KeyboardInterrupt:
         pass  # the usual end of a live stream: what is open is still reported
@@ -199,6 +199,8 @@ def _telling(address: str | None, bundle: Bundle | StreamBundle) -> Iterator[Tel
 
 def _standard_input(sample_rate_hz: int, channels: int, chunk_s: float) -> Iterator[np.ndarray]:
     """Signed 16-bit little-endian samples, interleaved channels, averaged to one."""
+    if sys.stdin is None:  # as after `<&-`
+        raise AudioError("standard input is closed", where="-")
     frame_bytes = 2 * channels
     size = max(1, round(chunk_s * sample_rate_hz)) * frame_bytes
     while content := sys.stdin.buffer.read(size):

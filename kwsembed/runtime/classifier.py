@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
-from kwsembed.audio.resample import resample
+from kwsembed.audio.resample import Resampler
 from kwsembed.bundle import Bundle
-from kwsembed.clip_scores import clip_windows_in_parts, pool_clip
+from kwsembed.clip_scores import pool_clip
 from kwsembed.errors import AudioError, BundleError
 from kwsembed.runtime.interpreter import load_interpreter
-
-# Windows that are cut at once; a clip of an hour would otherwise be copied several times over.
-_WINDOWS_AT_ONCE = 256
+from kwsembed.runtime.windows import ClipWindowBuffer
 
 
 class Classifier:
@@ -70,10 +70,7 @@ class Classifier:
         Returns:
             (windows, labels) float32.
         """
-        parts = clip_windows_in_parts(
-            waveform, self._bundle.window_samples, self._bundle.hop_samples, most=_WINDOWS_AT_ONCE
-        )
-        return np.concatenate([self.score_windows(windows) for windows in parts])
+        return self._scores_of([_checked(waveform)])
 
     def classify(self, waveform: np.ndarray, sample_rate_hz: int) -> np.ndarray:
         """Probabilities of a clip.
@@ -88,13 +85,34 @@ class Classifier:
         Raises:
             AudioError: If the waveform is empty, not mono, or not finite.
         """
-        waveform = np.asarray(waveform, np.float32)
-        if waveform.ndim != 1 or not len(waveform) or not np.isfinite(waveform).all():
-            raise AudioError(
-                "not a clip",
-                expected="(samples,), at least 1, all finite",
-                received=f"shape={waveform.shape}",
-            )
-        at_model_rate = resample(waveform, sample_rate_hz, self._bundle.sample_rate_hz)
-        scores = self.window_scores(at_model_rate)
+        return self.classify_blocks([waveform], sample_rate_hz)
+
+    def classify_blocks(self, blocks: Iterable[np.ndarray], sample_rate_hz: int) -> np.ndarray:
+        """As `classify`, for a clip that comes in blocks: its audio is never in memory as a whole.
+
+        The windows are those of `clip_windows`; how the clip is cut into blocks changes nothing.
+        """
+        scores = self._scores_of(_resampled(blocks, sample_rate_hz, self._bundle.sample_rate_hz))
         return pool_clip(scores, self._bundle.background_mask, bias=self._bundle.clip_bias)
+
+    def _scores_of(self, blocks: Iterable[np.ndarray]) -> np.ndarray:
+        """(windows, labels) of a clip that comes in blocks at the model's rate."""
+        windows = ClipWindowBuffer(self._bundle.window_samples, self._bundle.hop_samples)
+        scores = [self.score_windows(windows.process(block)) for block in blocks]
+        return np.concatenate([*scores, self.score_windows(windows.flush())])
+
+
+def _resampled(blocks: Iterable[np.ndarray], rate_in_hz: int, rate_out_hz: int) -> Iterator[np.ndarray]:
+    resampler = Resampler(rate_in_hz, rate_out_hz)
+    for block in blocks:
+        yield resampler.process(_checked(block))
+    yield resampler.process(np.zeros(0, np.float32), final=True)
+
+
+def _checked(block: np.ndarray) -> np.ndarray:
+    block = np.asarray(block, np.float32)
+    if block.ndim != 1 or not len(block) or not np.isfinite(block).all():
+        raise AudioError(
+            "not a clip", expected="(samples,), at least 1, all finite", received=f"shape={block.shape}"
+        )
+    return block
