@@ -307,11 +307,12 @@ def test_a_write_that_fails_within_tensorflow_is_a_fault_of_the_disk(sounds, mon
 
         def __exit__(self, *error): ...
         def write(self, record):
-            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+            raise tf.errors.ResourceExhaustedError(None, None, "cache/x.tfrecord; No space left on device")
 
     monkeypatch.setattr(tf.io, "TFRecordWriter", Full)
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(OSError) as caught:
         build(sounds)
+    assert atomic.reason(caught.value) == "the disk is full (No space left on device)"
     assert list((sounds.parent / "cache").iterdir()) == []
 
 

@@ -161,7 +161,9 @@ def test_options_out_of_range_are_usage_errors(tone_bundle, arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["detect", str(tone_bundle), "x.wav", *arguments])
     assert caught.value.code == 2
-    assert repr(arguments[1]) in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert repr(arguments[1]) in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [[], ["-", "x.wav"], ["x.wav", "--mic"]])
