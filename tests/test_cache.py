@@ -14,6 +14,7 @@ pytest.importorskip("tensorflow", reason="the cache holds TFRecord files")
 
 from kwsembed import atomic
 from kwsembed.audio import decode, wav
+from kwsembed.audio.decode import AudioFileError
 from kwsembed.audio.resample import resample
 from kwsembed.data import cache, decoding
 from kwsembed.data.active_regions import active_regions
@@ -314,6 +315,17 @@ def test_a_write_that_fails_within_tensorflow_is_a_fault_of_the_disk(sounds, mon
         build(sounds)
     assert atomic.reason(caught.value) == "the disk is full (No space left on device)"
     assert list((sounds.parent / "cache").iterdir()) == []
+
+
+def test_a_file_that_could_not_be_read_is_tried_again_though_it_is_the_same(sounds, monkeypatch):
+    def refused(path):
+        raise AudioFileError(path, reason="unreadable", detail="the file cannot be read: Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decode, "is_cut_off", refused)
+        with pytest.raises(DataError, match="6 skipped, .*: the file cannot be read: Permission denied"):
+            build(sounds)
+    assert len(build(sounds).clips) == 6
 
 
 def test_the_index_says_what_is_in_the_shard(sounds):
