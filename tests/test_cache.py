@@ -323,7 +323,7 @@ def test_a_file_that_could_not_be_read_is_tried_again_though_it_is_the_same(soun
 
     with monkeypatch.context() as patch:
         patch.setattr(decode, "is_cut_off", refused)
-        with pytest.raises(DataError, match="6 skipped, .*: the file cannot be read: Permission denied"):
+        with pytest.raises(DataError, match=r"6 skipped, .*: the file cannot be read: Permission denied"):
             build(sounds)
     assert len(build(sounds).clips) == 6
 

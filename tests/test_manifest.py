@@ -90,7 +90,7 @@ class TestFolders:
             "2 links in bark/ lead to no file and are not used, such as 2.wav",
         )
         (tmp_path / "bark/1.wav").unlink()
-        with pytest.raises(DataError, match="holds no audio .* Received: 2 links that lead to no file"):
+        with pytest.raises(DataError, match=r"holds no audio .* Received: 2 links that lead to no file"):
             read_manifest(tmp_path)
 
     def test_a_name_that_cannot_be_printed_says_what_to_do(self, tmp_path):

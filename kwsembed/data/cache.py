@@ -108,8 +108,8 @@ def build_cache(
 
     Clips are decoded in shards of 64 in the manifest's order; a shard is named for what its clips depend on
     (path, size and time of change of the files, part, rate), so a changed file is decoded anew with its
-    neighbours, and a damaged or missing shard too, and one with files that could not be read at all. A build that is killed leaves finished shards; what it
-    had begun is removed by a later build.
+    neighbours. So is a damaged or missing shard, and one with a file that could not be opened. A build that
+    is killed leaves finished shards; what it had begun is removed by a later build.
 
     Args:
         manifest: The clips.
@@ -225,7 +225,7 @@ def _decoded_or_error(sample_rate_hz: int, clip: Clip, context_s: float) -> Deco
 
 
 def _record_of(error: AudioError) -> dict[str, Any]:
-    """Why a clip is skipped, and whether that may pass without a change of its file, so that it is tried anew."""
+    """Why a clip is skipped, and whether that may pass while its file stays the same."""
     if not isinstance(error, AudioFileError):
         return {"reason": str(error)}
     record: dict[str, Any] = {"reason": error.detail}
