@@ -26,7 +26,7 @@ def add_parser(subparsers: Any) -> None:
         help="which label is each clip? CSV on standard output",
         description="Writes CSV: the path of each clip, then one column per label with its probability. "
         "Files that cannot be used are reported on standard error and skipped.",
-        epilog="example: kwsembed classify RUN/bundle clips/ > clips.csv",
+        epilog="example: kwsembed classify RUN/bundle sounds/whistle/ > clips.csv",
     )
     add_runtime_options(parser)
     parser.add_argument("audio", metavar="AUDIO", nargs="+", help="audio files, or folders of them")

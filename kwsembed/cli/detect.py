@@ -50,7 +50,7 @@ def add_parser(subparsers: Any) -> None:
         "A file's rows are sorted by onset and come when it is done, those of a live stream as events end. "
         "BUNDLE may be a streaming export. A broker's user, password and TLS are taken from the environment: "
         "KWSEMBED_MQTT_USERNAME, _PASSWORD, _TLS, _CA_FILE, _CERT_FILE, _KEY_FILE, _DEVICE.",
-        epilog="example: kwsembed detect RUN/bundle night.wav > events.tsv; "
+        epilog="example: kwsembed detect RUN/bundle stream.wav > events.tsv; "
         "arecord -f S16_LE -r 16000 | kwsembed detect RUN/bundle -",
     )
     add_runtime_options(parser)
