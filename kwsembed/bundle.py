@@ -8,6 +8,7 @@ checksums find damage and careless edits; whoever wants to forge a bundle can re
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,7 +87,7 @@ class Bundle:
         biases = None if self.clip_calibration is None else self.clip_calibration.get("bias")
         fits = biases is None or (
             set(biases) == set(self.labels)
-            and all(isinstance(value, int | float) for value in biases.values())
+            and all(isinstance(value, int | float) and math.isfinite(value) for value in biases.values())
         )
         self._require(
             fits and (self.clip_calibration is None) == (biases is None),

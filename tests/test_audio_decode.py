@@ -205,6 +205,19 @@ def test_folders_are_searched_for_audio_in_order(tmp_path):
         decode.find_audio([tmp_path / "gone.wav"])
 
 
+def test_a_link_to_no_file_is_found_and_reported_when_it_is_read(tmp_path):
+    (tmp_path / "a.wav").symlink_to(tmp_path / "gone.wav")
+    assert decode.find_audio([tmp_path]) == [tmp_path / "a.wav"]
+    with pytest.raises(AudioFileError, match="does not exist"):
+        decode.read(tmp_path / "a.wav")
+
+
+def test_without_soundfile_a_text_says_what_it_lacks(tmp_path, no_soundfile):
+    (tmp_path / "a.wav").write_text("hello\n")
+    with pytest.raises(AudioError, match=r"without soundfile: it ends within its header \("):
+        decode.read(tmp_path / "a.wav")
+
+
 def test_a_written_wav_reads_back_to_the_sample(tmp_path):
     values = np.array([0.0, 0.5, -1.0, 32767 / 32768], np.float32)
     wav.write(tmp_path / "a.wav", values, 8000)

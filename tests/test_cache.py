@@ -14,6 +14,7 @@ pytest.importorskip("tensorflow", reason="the cache holds TFRecord files")
 
 from kwsembed import atomic
 from kwsembed.audio import decode, wav
+from kwsembed.audio.decode import AudioFileError
 from kwsembed.audio.resample import resample
 from kwsembed.data import cache, decoding
 from kwsembed.data.active_regions import active_regions
@@ -307,12 +308,24 @@ def test_a_write_that_fails_within_tensorflow_is_a_fault_of_the_disk(sounds, mon
 
         def __exit__(self, *error): ...
         def write(self, record):
-            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+            raise tf.errors.ResourceExhaustedError(None, None, "cache/x.tfrecord; No space left on device")
 
     monkeypatch.setattr(tf.io, "TFRecordWriter", Full)
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(OSError) as caught:
         build(sounds)
+    assert atomic.reason(caught.value) == "the disk is full (No space left on device)"
     assert list((sounds.parent / "cache").iterdir()) == []
+
+
+def test_a_file_that_could_not_be_read_is_tried_again_though_it_is_the_same(sounds, monkeypatch):
+    def refused(path):
+        raise AudioFileError(path, reason="unreadable", detail="the file cannot be read: Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decode, "is_cut_off", refused)
+        with pytest.raises(DataError, match=r"6 skipped, .*: the file cannot be read: Permission denied"):
+            build(sounds)
+    assert len(build(sounds).clips) == 6
 
 
 def test_the_index_says_what_is_in_the_shard(sounds):

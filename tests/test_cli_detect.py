@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 import types
 
 import numpy as np
@@ -67,6 +68,17 @@ def test_classify_writes_a_column_per_label_and_skips_what_is_no_audio(tone_bund
     assert skipped.startswith("kwsembed classify: skipped: ")
     assert "c text.wav" in skipped
     assert total == "kwsembed classify: 1 of 3 files were skipped"
+
+
+def test_classify_needs_no_more_memory_for_a_long_clip(tone_bundle, tmp_path, capsys):
+    peaks = []
+    for duration_s in (40, 160):
+        wav.write(tmp_path / f"{duration_s}.wav", np.zeros(duration_s * 8000, np.float32), 8000)
+        tracemalloc.start()
+        assert main(["classify", str(tone_bundle), str(tmp_path / f"{duration_s}.wav")]) == 0
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_detect_writes_the_rows_of_a_file_by_onset(tone_bundle, audio, capsys):
@@ -149,7 +161,9 @@ def test_options_out_of_range_are_usage_errors(tone_bundle, arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["detect", str(tone_bundle), "x.wav", *arguments])
     assert caught.value.code == 2
-    assert repr(arguments[1]) in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert repr(arguments[1]) in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [[], ["-", "x.wav"], ["x.wav", "--mic"]])
@@ -181,6 +195,18 @@ def test_an_empty_standard_input_is_an_error(tone_bundle, feed, capsys):
     feed(b"")
     assert main(["detect", str(tone_bundle), "-"]) == 2
     assert "no sound came" in capsys.readouterr().err
+
+
+def test_a_closed_standard_input_is_an_error(tone_bundle, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["detect", str(tone_bundle), "-"]) == 2
+    assert "standard input is closed" in capsys.readouterr().err
+
+
+def test_less_than_one_sample_is_no_sound(tone_bundle, feed, capsys):
+    feed(b"x")
+    assert main(["detect", str(tone_bundle), "-"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "kwsembed detect: no sound came (-)"
 
 
 def test_rows_of_a_live_stream_come_as_events_end(tone_bundle, feed, monkeypatch, capsys):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,9 +17,10 @@ pytest.importorskip("tensorflow")
 
 import toy_export as toy
 
+from kwsembed.audio import wav
 from kwsembed.bundle import Bundle
 from kwsembed.cli.main import main
-from kwsembed.errors import ConfigError
+from kwsembed.errors import ConfigError, RunError
 from kwsembed.export_targets import micro, micro_arena, streaming
 from kwsembed.export_targets.micro_golden import golden, quantised, run_reference
 from kwsembed.export_targets.micro_tables import tables
@@ -89,6 +92,36 @@ def test_streaming_chooses_its_thresholds_on_streamed_validation_audio(run: Path
     assert loaded.thresholds != Bundle.load(run / "bundle").thresholds
     readme = (tmp_path / "S" / "README.md").read_text()
     assert all(state.input in readme for state in loaded.states)
+
+
+def test_the_audio_of_a_run_is_found_from_any_folder_and_with_clips_from_outside(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.load(run / "bundle")
+    before = open_run_audio(run, bundle, split="validation")
+    moved = tmp_path / "RUN"
+    shutil.copytree(run, moved)
+    metrics = json.loads((moved / "metrics.json").read_text())
+    metrics["data"] |= {"source": "sounds", "further_roots": [str(tmp_path / "mined")]}
+    (moved / "metrics.json").write_text(json.dumps(metrics))
+    # What kwsembed mine found, as train --negatives lists it; and the command is called from elsewhere.
+    wav.write(tmp_path / "mined" / "1.wav", toy.waveform(2, seed=9), 16000)
+    with (moved / "data.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    name = os.path.relpath(tmp_path / "mined" / "1.wav", metrics["data"]["root"])
+    rows.append(
+        dict.fromkeys(rows[0], "") | {"path": name, "label": "noise", "group": "g", "split": "validation"}
+    )
+    with (moved / "data.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    monkeypatch.chdir(tmp_path)
+    assert len(open_run_audio(moved, bundle, split="validation").clips) == len(before.clips) + 1
+
+    (tmp_path / "mined" / "1.wav").unlink()
+    with pytest.raises(RunError, match=r"not where it was: the file does not exist .*--keep-thresholds"):
+        open_run_audio(moved, bundle, split="validation")
 
 
 def test_streaming_says_when_it_cannot_choose_thresholds(

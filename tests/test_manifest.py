@@ -82,6 +82,22 @@ class TestFolders:
         with pytest.raises(DataError, match=r"class folder holds no audio \(.*cry\).*remove the folder"):
             read_manifest(tmp_path)
 
+    def test_links_that_lead_to_no_file_are_said(self, tmp_path):
+        touch(tmp_path, "bark/1.wav", "noise/1.wav")
+        (tmp_path / "bark/2.wav").symlink_to(tmp_path / "gone.wav")
+        (tmp_path / "bark/3.wav").symlink_to("3.wav")
+        assert read_manifest(tmp_path).warnings == (
+            "2 links in bark/ lead to no file and are not used, such as 2.wav",
+        )
+        (tmp_path / "bark/1.wav").unlink()
+        with pytest.raises(DataError, match=r"holds no audio .* Received: 2 links that lead to no file"):
+            read_manifest(tmp_path)
+
+    def test_a_name_that_cannot_be_printed_says_what_to_do(self, tmp_path):
+        touch(tmp_path, "bark/1\n.wav", "noise/1.wav")
+        with pytest.raises(DataError, match=r"cannot be printed. Received: .*rename the file"):
+            read_manifest(tmp_path)
+
     def test_a_folder_without_folders_is_an_error(self, tmp_path):
         touch(tmp_path, "1.wav")
         with pytest.raises(DataError, match="holds no class folders"):
@@ -182,7 +198,8 @@ class TestCsv:
             ("file,label\n1.wav,bark\n", r"no column path .*columns=file,label"),
             ("path,label,label\n1.wav,bark,bark\n", "a column comes twice.*column=label"),
             ("path,label\n", "no clip in the data"),
-            ('path,label\n1.wav,"bark\n', "not valid CSV"),
+            ('path,label\n1.wav,"bark\n', r"a quote is never closed \(.*row 2\)"),
+            ('path,label\n1.wav,bark\n1.wav,"a"b\n', r"not valid CSV: .*row 3"),
             ("", "no column path"),
         ],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import zipfile
 
@@ -141,3 +142,12 @@ def test_an_unknown_backbone_is_answered_with_the_known_ones():
 def test_a_network_has_some_width(width):
     with pytest.raises(ConfigError, match="width"):
         embedder_for("ds_cnn", width=width)
+
+
+def test_many_networks_called_once_each_give_no_warning_of_tensorflow(caplog):
+    windows = np.zeros((2, 20, 40), np.float32)
+    embedders = [build_embedder("ds_cnn", frames=20, mels=40, width=0.25, seed=seed) for seed in range(6)]
+    with caplog.at_level(logging.WARNING):
+        outputs = [forward(embedder, windows) for embedder in embedders]
+    assert len({output.tobytes() for output in outputs}) == 6
+    assert caplog.messages == []

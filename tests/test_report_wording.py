@@ -21,6 +21,7 @@ from kwsembed.report import wording
         (wording.digits_apart([(0.5, 0.5), (None, 0.1)]), 3),
         (wording.digits_apart([(0.5, 0.6), (0.83412, 0.83409)]), 5),
         (wording.digits_apart([(0.1, 0.1 + 1e-12)]), 6),
+        (wording.digits_apart([(-0.00001, 0.0)]), 5),
         (wording.percent(0.184), "18 %"),
         (wording.short(0.314), "0.31"),
         (wording.short(9.68), "9.7"),

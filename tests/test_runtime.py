@@ -15,7 +15,7 @@ from kwsembed.detection.events import EventDetector
 from kwsembed.errors import AudioError, BundleError, ConfigError, MissingDependencyError
 from kwsembed.runtime import Classifier, Detector, load_interpreter
 from kwsembed.runtime.interpreter import RUNTIMES, runtime_status
-from kwsembed.runtime.windows import WindowBuffer
+from kwsembed.runtime.windows import ClipWindowBuffer, WindowBuffer
 
 INSTALLED = [name for name in RUNTIMES if importlib.util.find_spec(name)]
 
@@ -98,11 +98,35 @@ def test_a_clip_is_pooled_from_all_its_windows(bundle):
     assert classifier.classify(waveform, 16000) == pytest.approx(pool_clip(windows, bundle.background_mask))
 
 
-def test_a_long_clip_is_scored_as_a_short_one(bundle, monkeypatch):
+@pytest.mark.parametrize("rate_hz", [16000, 44100])
+@pytest.mark.parametrize("duration_s", [0.3, 1.0, 8.3])
+def test_a_clip_in_blocks_is_classified_as_the_whole(bundle, rate_hz, duration_s):
     classifier = Classifier(bundle)
-    whole = classifier.window_scores(stream())
-    monkeypatch.setattr("kwsembed.runtime.classifier._WINDOWS_AT_ONCE", 3)
-    assert classifier.window_scores(stream()).tolist() == whole.tolist()
+    waveform = stream(rate_hz)[: round(duration_s * rate_hz)]
+    whole = classifier.classify(waveform, rate_hz)
+    for block in (1777, rate_hz, len(waveform)):
+        blocks = (waveform[first : first + block] for first in range(0, len(waveform), block))
+        assert classifier.classify_blocks(blocks, rate_hz).tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_windows_of_a_clip_in_chunks_are_those_of_the_whole(seed):
+    random = np.random.default_rng(seed)
+    samples, window = int(random.integers(1, 60)), int(random.integers(1, 12))
+    hop = int(random.integers(1, window + 1))
+    waveform = np.arange(1, samples + 1, dtype=np.float32)
+    buffer = ClipWindowBuffer(window, hop)
+    chunks = np.split(waveform, np.sort(random.integers(0, samples + 1, size=5)))
+    got = [row.tolist() for chunk in chunks for row in buffer.process(chunk)]
+    got += buffer.flush().tolist()
+    assert got == clip_windows(waveform, window, hop).tolist()
+
+
+def test_the_memory_of_a_clip_in_blocks_does_not_grow_with_it(bundle):
+    buffer = ClipWindowBuffer(100, 40)
+    for _ in range(50):
+        buffer.process(np.zeros(1000, np.float32))
+    assert len(buffer._last) == 100
 
 
 @pytest.mark.parametrize("waveform", [np.zeros(0), np.zeros((9, 2)), np.array([0.0, np.nan])])
@@ -231,3 +255,18 @@ def test_a_model_that_is_none_or_of_another_shape_is_refused(bundle):
     ):
         with pytest.raises(BundleError, match=r"does not fit its bundle.*\(1, 16000\), output \(1, 4\)"):
             Classifier(dataclasses.replace(bundle, **changes))
+
+
+def test_a_model_that_fails_when_it_runs_is_refused(bundle):
+    model = load_interpreter(bundle.model)
+
+    class Broken:
+        def set_tensor(self, index, value):
+            pass
+
+        def invoke(self):
+            raise RuntimeError("Input tensor 7 lacks data")
+
+    model._interpreter = Broken()
+    with pytest.raises(BundleError, match="cannot run the model: Input tensor 7 lacks data"):
+        model.run(np.zeros(16000))

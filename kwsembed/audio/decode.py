@@ -130,18 +130,26 @@ def blocks(
 def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Returns files as they are and folders replaced by the audio files below them, sorted by path.
 
+    A link in a folder that leads to no file is among them: who opens it says so, like of any other bad file.
+
     Raises:
         AudioError: A path does not exist, or a folder holds no audio.
     """
     found: list[Path] = []
     for path in map(Path, paths):
         if not path.is_dir():
+            if not path.exists():
+                raise AudioFileError(
+                    path, reason="missing", detail="the file does not exist", fix="check the path"
+                )
             found.append(path)
             continue
         inside = sorted(
             file
             for file in path.rglob("*")
-            if file.suffix.lower() in AUDIO_SUFFIXES and not file.name.startswith(".") and file.is_file()
+            if file.suffix.lower() in AUDIO_SUFFIXES
+            and not file.name.startswith(".")
+            and (file.is_file() or (file.is_symlink() and not file.exists()))
         )
         if not inside:
             raise AudioError(
@@ -150,11 +158,6 @@ def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
                 where=path,
             )
         found.extend(inside)
-    for file in found:
-        if not file.exists():
-            raise AudioFileError(
-                file, reason="missing", detail="the file does not exist", fix="check the path"
-            )
     return found
 
 
@@ -254,7 +257,8 @@ def _open_wave(path: Path) -> _Reader:
         raise AudioFileError(
             path,
             reason="unsupported",
-            detail=f"the file is no WAV that can be read without soundfile: {error}",
+            detail="the file is no WAV that can be read without soundfile: "
+            + (str(error) or "it ends within its header"),
             fix=install,
         ) from None
 

@@ -62,7 +62,7 @@ class Resampler:
             if not (rate == int(rate) and 1 <= rate <= 1_000_000):
                 raise AudioError(
                     "the sample rate cannot be used",
-                    expected="a whole number of Hz",
+                    expected="a whole number of Hz, 1 to 1,000,000",
                     received=f"{name}={rate}",
                 )
         divisor = math.gcd(int(rate_in_hz), int(rate_out_hz))

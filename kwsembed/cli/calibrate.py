@@ -19,8 +19,8 @@ def add_parser(subparsers: Any) -> None:
         help="new operating points from your own long audio, without retraining",
         description="Scores AUDIO once, tries settings and thresholds on the scores, and writes a new "
         "bundle; the old one stays as it is. Without --annotations all of AUDIO is taken to hold no event.",
-        epilog="example: kwsembed calibrate RUN/bundle nights/ --out tuned --target-false-alarms-per-hour 0.2"
-        "; kwsembed calibrate tuned --set dog_bark=0.8 --out bolder",
+        epilog="example: kwsembed calibrate RUN/bundle sounds/background/ --out tuned "
+        "--target-false-alarms-per-hour 0.2; kwsembed calibrate tuned --set whistle=0.8 --out bolder",
     )
     add_runtime_options(parser)
     audio = parser.add_argument(

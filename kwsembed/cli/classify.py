@@ -6,7 +6,7 @@ import argparse
 import csv
 from typing import Any
 
-from kwsembed.audio.decode import find_audio, read
+from kwsembed.audio.decode import blocks, find_audio
 from kwsembed.bundle import Bundle
 from kwsembed.cli.audio_files import (
     FileTally,
@@ -27,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
         help="which label is each clip? CSV on standard output",
         description="Writes CSV: the path of each clip, then one column per label with its probability. "
         "Files that cannot be used are reported on standard error and skipped.",
-        epilog="example: kwsembed classify RUN/bundle clips/ > clips.csv",
+        epilog="example: kwsembed classify RUN/bundle sounds/whistle/ > clips.csv",
     )
     add_runtime_options(parser)
     parser.add_argument("audio", metavar="AUDIO", nargs="+", help="audio files, or folders of them")
@@ -52,14 +52,14 @@ def run(args: argparse.Namespace) -> int:
     for done, path in enumerate(paths, start=1):
         try:
             if meter is None:
-                figures = [f"{probability:.6f}" for probability in classifier.classify(*read(path))]
+                probabilities, distances = classifier.classify_blocks(*blocks(path)), []
             else:
-                probabilities, distance = classifier.classify_with_distance(*read(path), meter)
-                figures = [*(f"{probability:.6f}" for probability in probabilities), f"{distance:.3f}"]
+                probabilities, distance = classifier.classify_blocks_with_distance(*blocks(path), meter)
+                distances = [f"{distance:.3f}"]
         except AudioError as error:
             tally.skipped(named(error, path))
         else:
             tally.used()
-            table.writerow([path, *figures])
+            table.writerow([path, *(f"{probability:.6f}" for probability in probabilities), *distances])
         progress(done, len(paths))
     return tally.finish()

@@ -50,7 +50,7 @@ def add_parser(subparsers: Any) -> None:
         "A file's rows are sorted by onset and come when it is done, those of a live stream as events end. "
         "BUNDLE may be a streaming export. A broker's user, password and TLS are taken from the environment: "
         "KWSEMBED_MQTT_USERNAME, _PASSWORD, _TLS, _CA_FILE, _CERT_FILE, _KEY_FILE, _DEVICE.",
-        epilog="example: kwsembed detect RUN/bundle night.wav > events.tsv; "
+        epilog="example: kwsembed detect RUN/bundle stream.wav > events.tsv; "
         "arecord -f S16_LE -r 16000 | kwsembed detect RUN/bundle -",
     )
     add_runtime_options(parser)
@@ -184,7 +184,7 @@ def _detect_live(
 
     try:
         for chunk in chunks:
-            heard = True
+            heard = heard or len(chunk) > 0
             report(detector.process(chunk))
     except KeyboardInterrupt:
         pass  # the usual end of a live stream: what is open is still reported
@@ -209,6 +209,8 @@ def _telling(address: str | None, bundle: Bundle | StreamBundle) -> Iterator[Tel
 
 def _standard_input(sample_rate_hz: int, channels: int, chunk_s: float) -> Iterator[np.ndarray]:
     """Signed 16-bit little-endian samples, interleaved channels, averaged to one."""
+    if sys.stdin is None:  # as after `<&-`
+        raise AudioError("standard input is closed", where="-")
     frame_bytes = 2 * channels
     size = max(1, round(chunk_s * sample_rate_hz)) * frame_bytes
     while content := sys.stdin.buffer.read(size):

@@ -20,7 +20,8 @@ def add_parser(subparsers: Any) -> None:
         "evaluate",
         help="judge a bundle on labelled clips or annotated recordings",
         description="Judges a bundle on labelled clips, or with --annotations on long recordings.",
-        epilog="example: kwsembed evaluate RUN/bundle field/ --annotations field.tsv",
+        epilog="example: kwsembed evaluate RUN/bundle RUN/data.csv --split test; "
+        "kwsembed evaluate RUN/bundle field/ --annotations field.tsv",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help="folder of the bundle")
     parser.add_argument(

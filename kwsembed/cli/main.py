@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from kwsembed import __version__
 from kwsembed.atomic import reason
@@ -32,9 +33,16 @@ COMMANDS = (
 """Each names a module of this package with `add_parser(subparsers)` and `run(args)`."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the options in one line, as commands do with everything else."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; importing them loads neither TensorFlow nor an interpreter."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="kwsembed", description="Train, judge and run detectors for rare sounds and keywords."
     )
     parser.add_argument("--version", action="version", version=f"kwsembed {__version__}")

@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:
         description="Scans AUDIO, which holds no event but those of --annotations, and keeps what fired, "
         "then what nearly did, as WAV clips under a background label with a manifest. `kwsembed refit` and "
         "`kwsembed train` take the folder with --negatives.",
-        epilog="example: kwsembed mine RUN/bundle nights/ --out mined --count 200",
+        epilog="example: kwsembed mine RUN/bundle sounds/background/ --out mined --count 200",
     )
     add_runtime_options(parser)
     parser.add_argument("audio", metavar="AUDIO", nargs="+", help="audio files, or folders of them")

@@ -27,6 +27,7 @@ from kwsembed.progress import Progress, silent
 
 _CLIPS_PER_SHARD = 64
 _THREADS = 2
+_PASSING = ("missing", "unreadable", "unsupported")  # a permission or a decoder that is not there yet
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ def build_cache(
 
     Clips are decoded in shards of 64 in the manifest's order; a shard is named for what its clips depend on
     (path, size and time of change of the files, part, rate), so a changed file is decoded anew with its
-    neighbours, and a damaged or missing shard too. A build that is killed leaves finished shards; what it
-    had begun is removed by a later build.
+    neighbours. So is a damaged or missing shard, and one with a file that could not be opened. A build that
+    is killed leaves finished shards; what it had begun is removed by a later build.
 
     Args:
         manifest: The clips.
@@ -169,17 +170,18 @@ def _shard(
     path, index_path = folder / f"{stem}.tfrecord", folder / f"{stem}.json"
     try:
         index = json.loads(index_path.read_text(encoding="utf-8"))
-        if path.exists() and file_sha256(path) == index["sha256"]:
+        passing = any(record.get("passing") for record in index["records"])
+        if not passing and path.exists() and file_sha256(path) == index["sha256"]:
             return path, index["records"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         pass  # absent or damaged: decoded anew
     records: list[dict[str, Any]] = []
 
     def usable() -> Iterator[bytes]:
         """PCM of clip after clip, none of which is kept: they may be hours long."""
-        for item in _in_turn(pool, partial(_decoded_or_reason, sample_rate_hz), clips, contexts_s):
-            if isinstance(item, str):
-                records.append({"reason": item})
+        for item in _in_turn(pool, partial(_decoded_or_error, sample_rate_hz), clips, contexts_s):
+            if isinstance(item, AudioError):
+                records.append(_record_of(item))
             else:
                 records.append(
                     {
@@ -201,12 +203,12 @@ def _shard(
 
 def _in_turn(
     pool: ThreadPoolExecutor,
-    decoder: Callable[[Clip, float], DecodedClip | str],
+    decoder: Callable[[Clip, float], DecodedClip | AudioError],
     clips: Sequence[Clip],
     contexts_s: Sequence[float],
-) -> Iterator[DecodedClip | str]:
+) -> Iterator[DecodedClip | AudioError]:
     """As `pool.map`, but no more clips are decoded ahead than there are threads."""
-    waiting: deque[Future[DecodedClip | str]] = deque()
+    waiting: deque[Future[DecodedClip | AudioError]] = deque()
     for arguments in zip(clips, contexts_s, strict=True):
         waiting.append(pool.submit(decoder, *arguments))
         if len(waiting) > _THREADS:
@@ -215,13 +217,19 @@ def _in_turn(
         yield waiting.popleft().result()
 
 
-def _decoded_or_reason(sample_rate_hz: int, clip: Clip, context_s: float) -> DecodedClip | str:
+def _decoded_or_error(sample_rate_hz: int, clip: Clip, context_s: float) -> DecodedClip | AudioError:
     try:
         return decode_clip(clip, sample_rate_hz, context_s=context_s)
-    except AudioFileError as error:
-        return error.detail
     except AudioError as error:
-        return str(error)
+        return error
+
+
+def _record_of(error: AudioError) -> dict[str, Any]:
+    """Why a clip is skipped, and whether that may pass while its file stays the same."""
+    if not isinstance(error, AudioFileError):
+        return {"reason": str(error)}
+    record: dict[str, Any] = {"reason": error.detail}
+    return record | {"passing": True} if error.reason in _PASSING else record
 
 
 def _with_finding(

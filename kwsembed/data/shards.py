@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,7 +38,8 @@ def write_shard(path: Path, records: Iterable[bytes]) -> tuple[list[int], str]:
                     writer.write(record)
         except tf.errors.OpError as error:
             # TensorFlow's own error would pass for a fault of ours.
-            raise OSError(None, error.message, str(path)) from None
+            full = isinstance(error, tf.errors.ResourceExhaustedError)
+            raise OSError(errno.ENOSPC if full else None, error.message.split("; ")[-1], str(path)) from None
         if temporary.stat().st_size != end:
             raise OSError(None, "the shard was not written in full; is the disk full?", str(path))
         digest = file_sha256(temporary)

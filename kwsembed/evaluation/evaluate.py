@@ -73,11 +73,11 @@ def evaluate_clips(
     probabilities, classes, skipped = [], [], []
     for done, clip in enumerate(clips, start=1):
         try:
-            waveform, rate = decode.read(clip.path, start_s=clip.onset_s or 0.0, stop_s=clip.offset_s)
+            blocks, rate = decode.blocks(clip.path, start_s=clip.onset_s or 0.0, stop_s=clip.offset_s)
+            probabilities.append(classifier.classify_blocks(blocks, rate))
         except AudioError as error:
             skipped.append({"name": clip.name, "reason": str(error)})
         else:
-            probabilities.append(classifier.classify(waveform, rate))
             classes.append(bundle.labels.index(clip.label))
         progress(done, len(clips))
     if not classes:

@@ -123,16 +123,24 @@ def _read_folder(root: Path) -> tuple[list[Clip], list[str]]:
             f"{len(outside)} audio files lie in no class folder and are not used, such as {outside[0]}"
         )
     for folder in folders:
-        files = sorted(
+        found = sorted(
             path
             for path in folder.rglob("*")
-            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+            if not any(part.startswith(".") for part in path.relative_to(root).parts)
         )
+        broken = [path for path in found if path.is_symlink() and not path.exists()]
+        if broken:
+            warnings.append(
+                f"{len(broken)} links in {folder.name}/ lead to no file and are not used, "
+                f"such as {broken[0].name}"
+            )
+        files = [path for path in found if path not in broken and path.is_file()]
         audio = [path for path in files if path.suffix.lower() in AUDIO_SUFFIXES]
         if not audio:
             raise DataError(
                 "a class folder holds no audio",
                 expected=f"files ending in {', '.join(AUDIO_SUFFIXES)}",
+                received=f"{len(broken)} links that lead to no file" if broken else None,
                 where=folder,
                 fix="add clips of this class, or remove the folder",
             )
@@ -192,13 +200,18 @@ def _rows(source: Path) -> Iterator[tuple[int, list[str]]]:
         ) from None
     except OSError as error:
         raise DataError(f"the manifest cannot be read: {error.strerror}", where=source) from None
+    row = 0
     try:
         for row, cells in enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), start=1):
             if any(cell.strip() for cell in cells):
                 yield row, cells
     except csv.Error as error:
+        # What csv says of a quote that is opened and never closed.
+        detail = "a quote is never closed" if str(error) == "unexpected end of data" else error
         raise DataError(
-            f"the manifest is not valid CSV: {error}", where=source, fix="save it anew as CSV"
+            f"the manifest is not valid CSV: {detail}",
+            where=f"{source} row {row + 1}",
+            fix="mend the row, or save the manifest anew as CSV",
         ) from None
 
 
@@ -257,7 +270,10 @@ def _inside(
         name = resolved.relative_to(root) if resolved.is_relative_to(root) else outside_name(resolved, root)
     if not name.as_posix().isprintable():
         raise DataError(
-            "the file name holds characters that cannot be printed", received=f"path={str(path)!a}"
+            "the file name holds characters that cannot be printed",
+            received=f"path={str(path)!a}",
+            where=None if where == path else where,
+            fix="rename the file",
         )
     return resolved, name.as_posix()
 

@@ -39,4 +39,5 @@ def _graph_of(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
         return traced(windows, training=False)
 
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
-    return tf.function(outputs, input_signature=signature)
+    # Traced here: TensorFlow counts what a call traces, and warns where many networks are called a few times.
+    return tf.function(outputs, input_signature=signature).get_concrete_function()

@@ -48,7 +48,7 @@ def digits_apart(pairs: Iterable[tuple[float | None, float | None]], *, least: i
     alike = (
         digits
         for digits in range(least, most)
-        if all(decimal(one, digits) != decimal(other, digits) for one, other in known)
+        if all(round(one, digits) != round(other, digits) for one, other in known)
     )
     return next(alike, most)
 

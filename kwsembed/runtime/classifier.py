@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from kwsembed.audio.resample import resample
+from kwsembed.audio.resample import Resampler
 from kwsembed.bundle import Bundle
-from kwsembed.clip_scores import clip_windows_in_parts, pool_clip
+from kwsembed.clip_scores import pool_clip
 from kwsembed.errors import AudioError, BundleError
 from kwsembed.runtime.interpreter import load_interpreter
 from kwsembed.runtime.unknown import UnknownMeter
-
-# Windows that are cut at once; a clip of an hour would otherwise be copied several times over.
-_WINDOWS_AT_ONCE = 256
+from kwsembed.runtime.windows import ClipWindowBuffer
 
 
 class Classifier:
@@ -74,7 +71,7 @@ class Classifier:
         Returns:
             (windows, labels) float32.
         """
-        return np.concatenate([self.score_windows(windows) for windows in self._windows(waveform)])
+        return self._scores_of([_checked(waveform)])
 
     def classify(self, waveform: np.ndarray, sample_rate_hz: int) -> np.ndarray:
         """Probabilities of a clip.
@@ -89,7 +86,14 @@ class Classifier:
         Raises:
             AudioError: If the waveform is empty, not mono, or not finite.
         """
-        return self._pooled(self.window_scores(self._at_model_rate(waveform, sample_rate_hz)))
+        return self.classify_blocks([waveform], sample_rate_hz)
+
+    def classify_blocks(self, blocks: Iterable[np.ndarray], sample_rate_hz: int) -> np.ndarray:
+        """As `classify`, for a clip that comes in blocks: its audio is never in memory as a whole.
+
+        The windows are those of `clip_windows`; how the clip is cut into blocks changes nothing.
+        """
+        return self._pooled(self._scores_of(self._at_model_rate(blocks, sample_rate_hz)))
 
     def classify_with_distance(
         self, waveform: np.ndarray, sample_rate_hz: int, meter: UnknownMeter
@@ -103,28 +107,63 @@ class Classifier:
             sample_rate_hz: Its rate; any.
             meter: Of the same bundle.
         """
-        at_model_rate = self._at_model_rate(waveform, sample_rate_hz)
-        scores = self.window_scores(at_model_rate)
+        return self.classify_blocks_with_distance([waveform], sample_rate_hz, meter)
+
+    def classify_blocks_with_distance(
+        self, blocks: Iterable[np.ndarray], sample_rate_hz: int, meter: UnknownMeter
+    ) -> tuple[np.ndarray, float]:
+        """As `classify_with_distance`, for a clip that comes in blocks."""
+        best = _BestWindows(len(self.labels), self._bundle.window_samples)
+        scores = self._scores_of(self._at_model_rate(blocks, sample_rate_hz), best)
         probabilities = self._pooled(scores)
         likeliest = int(probabilities.argmax())
-        part, row = divmod(int(scores[:, likeliest].argmax()), _WINDOWS_AT_ONCE)
-        windows = next(itertools.islice(self._windows(at_model_rate), part, None))
-        return probabilities, float(meter.distance(self.labels[likeliest], windows[row : row + 1])[0])
+        distances = meter.distance(self.labels[likeliest], best.windows[likeliest : likeliest + 1])
+        return probabilities, float(distances[0])
 
     def _pooled(self, scores: np.ndarray) -> np.ndarray:
         return pool_clip(scores, self._bundle.background_mask, bias=self._bundle.clip_bias)
 
-    def _windows(self, waveform: np.ndarray) -> Iterator[np.ndarray]:
-        return clip_windows_in_parts(
-            waveform, self._bundle.window_samples, self._bundle.hop_samples, most=_WINDOWS_AT_ONCE
-        )
+    def _scores_of(self, blocks: Iterable[np.ndarray], best: _BestWindows | None = None) -> np.ndarray:
+        """(windows, labels) of a clip that comes in blocks at the model's rate."""
+        buffer = ClipWindowBuffer(self._bundle.window_samples, self._bundle.hop_samples)
 
-    def _at_model_rate(self, waveform: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-        waveform = np.asarray(waveform, np.float32)
-        if waveform.ndim != 1 or not len(waveform) or not np.isfinite(waveform).all():
-            raise AudioError(
-                "not a clip",
-                expected="(samples,), at least 1, all finite",
-                received=f"shape={waveform.shape}",
-            )
-        return resample(waveform, sample_rate_hz, self._bundle.sample_rate_hz)
+        def scored(windows: np.ndarray) -> np.ndarray:
+            scores = self.score_windows(windows)
+            if best is not None:
+                best.update(windows, scores)
+            return scores
+
+        scores = [scored(buffer.process(block)) for block in blocks]
+        return np.concatenate([*scores, scored(buffer.flush())])
+
+    def _at_model_rate(self, blocks: Iterable[np.ndarray], sample_rate_hz: int) -> Iterator[np.ndarray]:
+        resampler = Resampler(sample_rate_hz, self._bundle.sample_rate_hz)
+        for block in blocks:
+            yield resampler.process(_checked(block))
+        yield resampler.process(np.zeros(0, np.float32), final=True)
+
+
+class _BestWindows:
+    """Keeps, of the windows that pass, the one that scores highest for each label; the first of equals."""
+
+    def __init__(self, labels: int, window_samples: int) -> None:
+        self.windows = np.zeros((labels, window_samples), np.float32)
+        self._scores = np.full(labels, -np.inf)
+
+    def update(self, windows: np.ndarray, scores: np.ndarray) -> None:
+        """Takes `(windows, samples)` and their scores `(windows, labels)`."""
+        if not len(windows):
+            return
+        for label, window in enumerate(scores.argmax(axis=0)):
+            if scores[window, label] > self._scores[label]:
+                self._scores[label] = scores[window, label]
+                self.windows[label] = windows[window]
+
+
+def _checked(block: np.ndarray) -> np.ndarray:
+    block = np.asarray(block, np.float32)
+    if block.ndim != 1 or not len(block) or not np.isfinite(block).all():
+        raise AudioError(
+            "not a clip", expected="(samples,), at least 1, all finite", received=f"shape={block.shape}"
+        )
+    return block

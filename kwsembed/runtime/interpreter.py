@@ -68,7 +68,10 @@ class LoadedModel:
     def run(self, waveform: np.ndarray) -> np.ndarray:
         """Runs the model on one window: (samples,) -> (labels,) float32."""
         self._interpreter.set_tensor(self._input, np.asarray(waveform, np.float32)[None])
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise BundleError(f"{self.runtime} {self.version} cannot run the model: {error}") from None
         return self._interpreter.get_tensor(self._output)[0]
 
 

@@ -1,4 +1,4 @@
-"""Cutting a stream into windows, chunk by chunk."""
+"""Cutting a stream or a clip into windows, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -65,3 +65,41 @@ class WindowBuffer:
             tail[0, : self._length] = np.concatenate(self._kept)
         self.reset()
         return tail
+
+
+class ClipWindowBuffer:
+    """Gives out the windows of `clip_windows` for a clip that comes in chunks, in constant memory.
+
+    Args:
+        window_samples: Length of a window.
+        hop_samples: Distance of window starts, in 1 .. window_samples.
+
+    Example:
+        >>> buffer = ClipWindowBuffer(4, 3)
+        >>> buffer.process(np.array([1.0, 2.0, 3.0, 4.0, 5.0])).tolist()
+        [[1.0, 2.0, 3.0, 4.0]]
+        >>> buffer.flush().tolist()
+        [[2.0, 3.0, 4.0, 5.0]]
+    """
+
+    def __init__(self, window_samples: int, hop_samples: int) -> None:
+        self._windows = WindowBuffer(window_samples, hop_samples)
+        self._window = window_samples
+        self._last = np.zeros(0, np.float32)  # as much of the clip's end as a window holds
+
+    def process(self, chunk: np.ndarray) -> np.ndarray:
+        """Takes the next (samples,); returns the windows they fill, (windows, window_samples) float32."""
+        self._last = np.concatenate([self._last, chunk[-self._window :]])[-self._window :]
+        return self._windows.process(chunk)
+
+    def flush(self) -> np.ndarray:
+        """Ends the clip: one more window if samples were in none yet, (0 or 1, window_samples).
+
+        It ends where the clip ends; a clip that is shorter lies in the middle of it, between zeros.
+        """
+        left_over = len(self._windows.flush()) > 0
+        last, self._last = self._last, np.zeros(0, np.float32)
+        if not left_over:
+            return np.zeros((0, self._window), np.float32)
+        missing = self._window - len(last)
+        return np.pad(last, (missing // 2, missing - missing // 2))[None]

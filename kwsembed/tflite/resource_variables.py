@@ -12,7 +12,7 @@ from kwsembed.tflite.editing import GraphEditor
 from kwsembed.tflite.flatbuffer import pack, text, unpack
 from kwsembed.tflite.streaming import Streamed
 
-_ELEMENT = {"INT8": np.dtype("i1"), "FLOAT32": np.dtype("<f4")}
+_ELEMENT: dict[str, np.dtype[Any]] = {"INT8": np.dtype("i1"), "FLOAT32": np.dtype("<f4")}
 
 
 def with_states_inside(network: Streamed) -> bytes:

@@ -45,7 +45,7 @@ def _int8(loss: Mapping[str, Any]) -> str:
     value = loss[f"{loss['split']}_macro_average_precision"]
     if value is None:
         return "int8 against float: not comparable, since no event has clips to compare on"
-    change = f"loses {value:.4f}" if value >= 0 else f"gains {-value:.4f}"
+    change = "loses none" if round(value, 4) == 0 else f"{'loses' if value > 0 else 'gains'} {abs(value):.4f}"
     text = f"int8 {change} of macro average precision against float on {loss['split']}"
     if not loss["within_bound"]:
         text = f"FAILURE: {text}, more than the bound of {loss['bound']:g}"
