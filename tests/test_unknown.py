@@ -156,14 +156,16 @@ def test_centroids_of_another_network_are_refused(plain, tmp_path):
 # ---- the column of classify
 
 
-def test_the_distance_of_a_clip_is_that_of_its_strongest_window(bundle, monkeypatch):
-    monkeypatch.setattr("kwsembed.runtime.classifier._WINDOWS_AT_ONCE", 3)
+def test_the_distance_of_a_clip_is_that_of_its_strongest_window(bundle):
     judge, meter = Classifier(bundle), UnknownMeter(bundle)
     probabilities, distance = judge.classify_with_distance(waveform(4.0, seed=5), 16000, meter)
     assert probabilities.tolist() == judge.classify(waveform(4.0, seed=5), 16000).tolist()
     likeliest = int(probabilities.argmax())
     strongest = int(judge.score_windows(windows())[:, likeliest].argmax())
     assert distance == meter.distance(LABELS[likeliest], windows()[strongest : strongest + 1])[0]
+    # However the clip is cut into blocks.
+    blocks = np.array_split(waveform(4.0, seed=5), 7)
+    assert judge.classify_blocks_with_distance(blocks, 16000, meter)[1] == distance
 
 
 def test_classify_shows_the_distance_where_it_is_asked_for(bundle, plain, tmp_path, capsys):
