@@ -15,9 +15,9 @@ from kwsembed.parity.agreement import Agreement, differences, events_apart, fail
 from kwsembed.parity.certificate import read_certificate
 from kwsembed.parity.computing import GoldenAudio, margin, thresholds_amid
 from kwsembed.parity.golden import LEVELS_DBFS, at_level, checksum, golden_signal, uniforms
-from kwsembed.parity.inner_output import with_output
 from kwsembed.parity.recompute import recompute
 from kwsembed.parity.reference import reference_log_mel
+from kwsembed.runtime.inner_output import with_output
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from kwsembed.bundle import Bundle
 from kwsembed.detection.events import Detection, EventDetector
 from kwsembed.detection.post_processing import smooth
 from kwsembed.parity.golden import LEVELS_DBFS, at_level
-from kwsembed.parity.inner_output import with_output
 from kwsembed.runtime import Detector
+from kwsembed.runtime.inner_output import with_output
 from kwsembed.runtime.interpreter import open_interpreter
 from kwsembed.runtime.windows import WindowBuffer
 

@@ -11,10 +11,11 @@ import struct
 from collections.abc import Sequence
 
 from kwsembed.errors import BundleError
+from kwsembed.runtime.inner_output import with_output
 
 # Of the TensorFlow Lite schema: field numbers of the tables, and operators.
 _CODES, _SUBGRAPHS = 1, 2
-_GRAPH_OUTPUTS, _GRAPH_OPERATORS = 2, 3
+_GRAPH_OPERATORS = 3
 _OPERATOR_CODE, _OPERATOR_OUTPUTS = 0, 2
 _OLD_CODE, _CODE = 0, 3
 _FULLY_CONNECTED, _L2_NORMALIZATION, _SOFTMAX = 9, 11, 25
@@ -51,11 +52,8 @@ def _redirected(model: bytes) -> bytes:
             expected=f"the last operators {_TAIL}: L2_NORMALIZATION, FULLY_CONNECTED, SOFTMAX",
             received=found,
         )
-    output = _vector(model, _field(model, graph, _GRAPH_OUTPUTS))
-    embedding = _int("i", model, _vector(model, _field(model, operators[0], _OPERATOR_OUTPUTS)) + 4)
-    redirected = bytearray(model)
-    struct.pack_into("<i", redirected, output + 4, embedding)
-    return bytes(redirected)
+    outputs = _vector(model, _field(model, operators[0], _OPERATOR_OUTPUTS))
+    return with_output(model, _int("i", model, outputs + 4))
 
 
 def _int(kind: str, model: bytes, at: int) -> int:
