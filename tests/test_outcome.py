@@ -22,7 +22,7 @@ from kwsembed.training.outcome import sentences
         (None, True, "int8 against float: not comparable, since no event has clips to compare on"),
     ],
 )
-def test_the_cost_of_int8_is_said_last(lost, within, said):
+def test_the_cost_of_int8_is_said_before_parity(lost, within, said):
     chosen = {
         "test": {"macro_average_precision": 0.9, "balanced_error": 0.1, "clips": 12, "per_class": {}},
         "int8_loss": {
@@ -31,5 +31,9 @@ def test_the_cost_of_int8_is_said_last(lost, within, said):
             "bound": 0.01,
             "within_bound": within,
         },
+        "parity": {"agreements": [{"bounds": {"mean": 0.04}}, {"bounds": {}}], "failures": []},
     }
-    assert list(sentences(chosen, []))[-1] == said
+    assert list(sentences(chosen, []))[-2:] == [
+        said,
+        "parity: 1 comparisons of what ships with what was trained keep their bounds",
+    ]

@@ -109,7 +109,7 @@ def test_options_that_are_not_searched_stay_as_they_were():
 
 def test_every_range_holds_its_default_and_every_end_is_a_valid_config():
     configs = [
-        TrainConfig(rebalance=method, pretrain=pretrain)
+        TrainConfig(rebalance=method, pretrain=pretrain, teacher="yamnet.tflite")
         for method in REBALANCINGS
         for pretrain in PRETRAININGS
     ]
