@@ -81,7 +81,7 @@ def certificate(bundle: Bundle) -> dict:
     evidence = np.zeros((len(audio.clips), len(toy.LABELS)))
     network = network_scorer(toy.trained_core(), toy.FRONTEND)
     with pytest.MonkeyPatch.context() as patch:
-        # Seconds of training, and a few windows of each level: quantisation costs it more than a real network.
+        # Trained for seconds and heard in a few windows: quantisation costs it more than a real network.
         patch.setattr("kwsembed.training.certifying.INT8_BOUNDS", {"mean": 0.1, "p99": 0.6})
         return certify(bundle, network, audio, evidence, split="test")
 
