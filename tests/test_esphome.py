@@ -36,8 +36,8 @@ from kwsembed.models.temporal_cnn import STRIDE, over_stream, temporal_cnn
 from kwsembed.runtime.interpreter import open_interpreter
 from kwsembed.tflite import describe
 from kwsembed.tflite.esphome import OPERATIONS, EsphomeModel, esphome_model
+from kwsembed.tflite.esphome_states import with_states_inside
 from kwsembed.tflite.parts import parts_of
-from kwsembed.tflite.resource_variables import with_states_inside
 from kwsembed.tflite.streaming import Streamed, streamed
 
 FRAMES = 50  # two blocks fit

@@ -14,8 +14,8 @@ from kwsembed.native_log import native_log_held_back
 from kwsembed.tflite.clients import describe
 from kwsembed.tflite.convert import convert_int8
 from kwsembed.tflite.editing import GraphEditor
+from kwsembed.tflite.esphome_states import with_states_inside
 from kwsembed.tflite.flatbuffer import pack, unpack
-from kwsembed.tflite.resource_variables import with_states_inside
 from kwsembed.tflite.streaming import Streamed, streamed
 
 OPERATIONS = (

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from kwsembed.errors import KwsembedError
@@ -13,12 +12,12 @@ from kwsembed.tflite.clients import RUNTIME_VERSION, runtime_version, version_te
 from kwsembed.tflite.editing import GraphEditor
 from kwsembed.tflite.flatbuffer import add_metadata, pack, text, unpack
 from kwsembed.tflite.history import State
+from kwsembed.tflite.variable_operations import add_first_values, assign, call_once, handle, read
 
 RESET = "reset"
 """Name of the signature that starts a new stream."""
 
 _NEEDED = (2, 6, 0)  # the first runtime that knows resource variables and CALL_ONCE
-_NUMBERS = {"FLOAT32": np.float32, "INT8": np.int8}
 
 
 def with_variables(model: bytes, states: Sequence[State]) -> bytes:
@@ -55,59 +54,19 @@ def with_variables(model: bytes, states: Sequence[State]) -> bytes:
             received=", ".join(sorted(beside[0] | beside[1])),
         )
     inputs, outputs = beside
-    before, after = [_call_once(editor)], []
+    before, after = [call_once(editor)], []
     for state in states:
-        handle, reading = _handle(editor, state), schema.ReadVariableOptionsT()
-        before += [
-            handle,
-            editor.operation("READ_VARIABLE", handle.outputs, inputs[state.input], reading),
-        ]
-        after.append(_assign(editor, handle, outputs[state.output]))
+        variable = handle(editor, state)
+        before += [variable, read(editor, variable, inputs[state.input])]
+        after.append(assign(editor, variable, outputs[state.output]))
     graph.operators = [*before, *graph.operators, *after]
     graph.inputs, graph.outputs = graph.inputs[:1], graph.outputs[:1]
     quantised = {state.input: graph.tensors[inputs[state.input]] for state in states}
-    _add_first_values(unpacked, states, quantised)
+    add_first_values(unpacked, states, quantised, name=RESET)
     _name_signatures(unpacked)
     needed = version_text(max(runtime_version(unpacked), _NEEDED))
     add_metadata(unpacked, RUNTIME_VERSION, needed.encode().ljust(16, b"\0"))
     return pack(unpacked)
-
-
-def _handle(editor: GraphEditor, state: State) -> Any:
-    """The operation that gives the variable of a state; both graphs know it by the name that it shares."""
-    options = schema.VarHandleOptionsT()
-    options.container, options.sharedName = "", state.input.removesuffix("_in")
-    return editor.operation("VAR_HANDLE", [], editor.add_tensor((), schema.TensorType.RESOURCE), options)
-
-
-def _assign(editor: GraphEditor, handle: Any, value: int) -> Any:
-    operator = editor.operation(
-        "ASSIGN_VARIABLE", [*handle.outputs, value], value, schema.AssignVariableOptionsT()
-    )
-    operator.outputs = []
-    return operator
-
-
-def _call_once(editor: GraphEditor) -> Any:
-    options = schema.CallOnceOptionsT()
-    options.initSubgraphIndex = 1
-    operator = editor.operation("CALL_ONCE", [], 0, options)
-    operator.outputs = []
-    return operator
-
-
-def _add_first_values(unpacked: Any, states: Sequence[State], like: Mapping[str, Any]) -> None:
-    """Adds the graph that fills the variables of a new stream."""
-    graph = schema.SubGraphT()
-    graph.name, graph.tensors, graph.operators, graph.inputs, graph.outputs = RESET, [], [], [], []
-    unpacked.subgraphs.append(graph)
-    editor = GraphEditor(unpacked, graph=1)
-    for state in states:
-        values = np.full(state.shape, state.start, _NUMBERS[state.type])
-        tensor = like[state.input]
-        start = editor.add_constant(values, tensor.type, quantization=tensor.quantization)
-        handle = _handle(editor, state)
-        graph.operators += [handle, _assign(editor, handle, start)]
 
 
 def _name_signatures(unpacked: Any) -> None:

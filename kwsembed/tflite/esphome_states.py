@@ -1,4 +1,4 @@
-"""A streaming network with its states inside, as resource variables: for clients that pass nothing along."""
+"""The states of an ESPHome network kept inside it: few live at a time, and only operations that it knows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from kwsembed.errors import KwsembedError
 from kwsembed.tflite.editing import GraphEditor
 from kwsembed.tflite.flatbuffer import pack, text, unpack
 from kwsembed.tflite.streaming import Streamed
-
-_ELEMENT: dict[str, np.dtype[Any]] = {"INT8": np.dtype("i1"), "FLOAT32": np.dtype("<f4")}
+from kwsembed.tflite.variable_operations import add_first_values, assign, call_once, handle, read
 
 
 def with_states_inside(network: Streamed) -> bytes:
@@ -36,11 +35,11 @@ def with_states_inside(network: Streamed) -> bytes:
     reads: dict[int, Any] = {}
     assigns: dict[int, Any] = {}
     for state in network.states:
-        handle = editor.add_tensor((), schema.TensorType.RESOURCE, name=f"{state.input}_handle")
-        handles.append(_handle(editor, handle, state.input))
+        variable = handle(editor, state)
+        handles.append(variable)
         past, future = at[state.input], at[state.output]
-        reads[past] = editor.operation("READ_VARIABLE", [handle], past, schema.ReadVariableOptionsT())
-        assigns[future] = _assign(editor, handle, future)
+        reads[past] = read(editor, variable, past)
+        assigns[future] = assign(editor, variable, future)
     for operator in graph.operators:
         operators += [reads.pop(int(source)) for source in operator.inputs if int(source) in reads]
         operators.append(_strided(editor, operator) if editor.name(operator) == "SLICE" else operator)
@@ -50,49 +49,13 @@ def with_states_inside(network: Streamed) -> bytes:
     outside = {state.input for state in network.states} | {state.output for state in network.states}
     graph.inputs = [index for index in graph.inputs if text(graph.tensors[index].name) not in outside]
     graph.outputs = [index for index in graph.outputs if text(graph.tensors[index].name) not in outside]
-    graph.operators = [_call_once(editor), *handles, *operators]
+    graph.operators = [call_once(editor), *handles, *operators]
     graph.name = graph.name or b"main"
-    _add_first_values(editor, network)
+    states = {state.input: graph.tensors[at[state.input]] for state in network.states}
+    add_first_values(unpacked, network.states, states, name="first_values")
     unpacked.signatureDefs = None
     _drop_unused_codes(unpacked)
     return pack(unpacked)
-
-
-def _handle(editor: GraphEditor, output: int, name: str) -> Any:
-    options = schema.VarHandleOptionsT()
-    options.container, options.sharedName = "", name
-    return editor.operation("VAR_HANDLE", [], output, options)
-
-
-def _assign(editor: GraphEditor, handle: int, value: int) -> Any:
-    operator = editor.operation("ASSIGN_VARIABLE", [handle, value], value, schema.AssignVariableOptionsT())
-    operator.outputs = []
-    return operator
-
-
-def _call_once(editor: GraphEditor) -> Any:
-    options = schema.CallOnceOptionsT()
-    options.initSubgraphIndex = 1
-    operator = editor.operation("CALL_ONCE", [], 0, options)
-    operator.inputs, operator.outputs = [], []
-    return operator
-
-
-def _add_first_values(editor: GraphEditor, network: Streamed) -> None:
-    """Adds the graph that fills the states of a new stream."""
-    first = schema.SubGraphT()
-    first.tensors, first.operators, first.inputs, first.outputs, first.name = [], [], [], [], b"first_values"
-    of_state = {text(tensor.name): tensor for tensor in editor.graph.tensors}
-    editor.model.subgraphs.append(first)
-    beside = GraphEditor(editor.model, graph=1)
-    for state in network.states:
-        handle = beside.add_tensor((), schema.TensorType.RESOURCE, name=f"{state.input}_handle")
-        value = beside.add_constant(
-            np.full(state.shape, state.start, _ELEMENT[state.type]),
-            of_state[state.input].type,
-            quantization=of_state[state.input].quantization,
-        )
-        first.operators += [_handle(beside, handle, state.input), _assign(beside, handle, value)]
 
 
 def _strided(editor: GraphEditor, operator: Any) -> Any:
