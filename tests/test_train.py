@@ -113,7 +113,11 @@ def test_a_bundle_carries_setting_curves_and_centroids(finished: Path, tmp_path:
     set_thresholds(finished / "bundle", tmp_path / "bolder", target_false_alarms_per_hour=600.0)
     assert Bundle.load(tmp_path / "bolder").operating_points["whistle"].target_false_alarms_per_hour == 600.0
     meter = UnknownMeter(bundle)
-    assert meter.distance("whistle", np.zeros((1, bundle.window_samples), np.float32))[0] > 0
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, bundle.window_samples))
+    distances = meter.distance("whistle", noise.astype(np.float32))
+    assert distances.shape == (2,)
+    assert np.isfinite(distances).all()
+    assert distances.min() >= 0
     html = (finished / "report.html").read_text()
     assert "Settings of the detector" in html
     assert "Other points to choose" in html
