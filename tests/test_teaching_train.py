@@ -12,6 +12,7 @@ tf = pytest.importorskip("tensorflow")
 
 from toy_teacher import write_tflite
 
+from kwsembed import compare, train
 from kwsembed.audio import wav
 from kwsembed.config import ScheduleConfig, TrainConfig
 from kwsembed.data.cache import build_cache
@@ -21,7 +22,7 @@ from kwsembed.progress import silent
 from kwsembed.training.data import TrainingData
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import PRETRAIN, Stages
-from kwsembed.training.teacher import check_teacher, teacher_record, teacher_targets_of
+from kwsembed.training.teacher import teacher_record, teacher_targets_of
 
 SCHEDULE = ScheduleConfig(batch_size=4, epoch_steps=2, pretrain_epochs=2)
 
@@ -119,7 +120,21 @@ def test_a_run_says_who_taught_it(data):
 
 
 def test_a_teacher_that_cannot_be_asked_is_refused_before_any_work(data, tmp_path):
-    training, _ = data
+    training, manifest = data
+    missing = replace(training.config, teacher=str(tmp_path / "missing.tflite"))
     with pytest.raises(ConfigError, match="cannot be read"):
-        check_teacher(replace(training.config, teacher=str(tmp_path / "missing.tflite")))
-    check_teacher(replace(training.config, pretrain="siamese", teacher="missing.tflite"))
+        train(manifest.root, tmp_path / "RUN", config=missing)
+    for config, message in (
+        (missing, "cannot be read"),
+        (TrainConfig(), "pretraining by a teacher needs one"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            compare(
+                manifest.root,
+                tmp_path / "STUDY",
+                methods=["class_weight", "teacher"],
+                config=config,
+                steps=200,
+            )
+    assert not (tmp_path / "RUN").exists()
+    assert not (tmp_path / "STUDY").exists()

@@ -21,6 +21,7 @@ from kwsembed.errors import ConfigError
 from kwsembed.manifest import Manifest, read_manifest
 from kwsembed.progress import ProgressLine
 from kwsembed.training.record import versions
+from kwsembed.training.teacher import teacher_record
 
 Say = Callable[[str], None]
 
@@ -184,6 +185,8 @@ def _check(plan: StudyPlan, processes: int) -> None:
     for name, value in (("trials", plan.trials), ("processes", processes)):
         if value < 1:
             raise ConfigError(f"{name} is out of range", expected="1 or more", received=f"{name}={value}")
+    for contender in contenders:  # a teacher that cannot be asked is refused before any work
+        teacher_record(contender.config(plan.config, steps=plan.steps, seed=0))
     _check_steps(plan, least_epochs=2 if any(contender.pretrain for contender in contenders) else 1)
 
 

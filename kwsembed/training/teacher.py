@@ -14,26 +14,19 @@ from kwsembed.training.data import TrainingData
 _HOP_S = 0.25
 
 
-def check_teacher(config: TrainConfig) -> None:
-    """Opens the teacher, if the settings ask for one, so that a wrong file is refused at once.
+def teacher_record(config: TrainConfig) -> dict[str, str] | None:
+    """Opens the teacher that the settings ask for, so that a wrong file is refused before any work.
+
+    Returns:
+        What metrics.json says of it: its file's name and SHA-256. None where none is asked for.
 
     Raises:
         ConfigError: The teacher cannot be used.
     """
-    if _is_taught(config):
-        load_teacher(config.teacher, sample_rate_hz=config.frontend.sample_rate_hz)
-
-
-def teacher_record(config: TrainConfig) -> dict[str, str] | None:
-    """What metrics.json says of the teacher: its file's name and SHA-256; None without one."""
-    if not _is_taught(config):
+    if parse_method(config.pretrain, PRETRAININGS, kind="pretrain")[0].name != TEACHER:
         return None
     teacher = load_teacher(config.teacher, sample_rate_hz=config.frontend.sample_rate_hz)
     return {"file": teacher.path.name, "sha256": teacher.digest}
-
-
-def _is_taught(config: TrainConfig) -> bool:
-    return parse_method(config.pretrain, PRETRAININGS, kind="pretrain")[0].name == TEACHER
 
 
 def teacher_targets_of(

@@ -30,7 +30,7 @@ from kwsembed.training.data import TrainingData
 from kwsembed.training.record import data_record, describe, versions
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import STAGES, VARIANTS, Stages
-from kwsembed.training.teacher import check_teacher, teacher_record
+from kwsembed.training.teacher import teacher_record
 
 Say = Callable[[str], None]
 
@@ -111,7 +111,7 @@ def train(
     )
     manifest = with_negatives(manifest, negatives)
     class_factors(config.class_weights, manifest.labels)  # an unknown label is refused before any work
-    check_teacher(config)  # and so is a teacher that cannot be asked
+    teacher = teacher_record(config)  # and so is a teacher that cannot be asked
     run = RunDirectory(out)
     run.check(config, manifest, resume=resume)
     # Sums of floats in a fixed order: two runs, or a run and its resumption, then agree to the last bit.
@@ -187,7 +187,7 @@ def train(
         "data": data_record(dataset, manifest),
         "batch_composition": {stage: result["composition"] for stage, result in results.items()},
         "class_weights": results["class_weighted"]["class_weights"],
-        "teacher": teacher_record(config),
+        "teacher": teacher,
         "variants": variants,
         "chosen": {"variant": choice.variant, "criterion": choice.criterion, **shipped.record},
     }
