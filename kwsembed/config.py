@@ -93,6 +93,7 @@ class ScheduleConfig:
         batch_size: Windows per step.
         epoch_steps: Steps per epoch: checkpoints, validation and re-clustering come once an epoch.
         pretrain_epochs: Epochs of pretraining.
+        teacher_epochs: Epochs of pretraining by a teacher, from whom there is more to learn.
         head_epochs: Epochs of the head on the frozen embedding.
         finetune_epochs: Epochs of the end-to-end network that starts from the pretrained weights.
         scratch_epochs: Epochs of the class-weighted network that starts from random weights.
@@ -105,6 +106,7 @@ class ScheduleConfig:
     batch_size: int = 64
     epoch_steps: int = 100
     pretrain_epochs: int = 16
+    teacher_epochs: int = 40
     head_epochs: int = 3
     finetune_epochs: int = 16
     scratch_epochs: int = 16
@@ -203,6 +205,12 @@ class TrainConfig:
         if self.pretrain_sampling != BY_METHOD:
             return self.pretrain_sampling
         return parse_method(self.pretrain, PRETRAININGS, kind="pretrain")[0].sampling
+
+    @property
+    def pretraining_epochs(self) -> int:
+        """How many epochs pretraining takes, by whatever method."""
+        by_teacher = parse_method(self.pretrain, PRETRAININGS, kind="pretrain")[0].name == TEACHER
+        return self.schedule.teacher_epochs if by_teacher else self.schedule.pretrain_epochs
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for TOML or JSON; without `class_weights` if there are none."""

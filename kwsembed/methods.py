@@ -191,9 +191,13 @@ PRETRAININGS = _table(
     ),
     Method(
         TEACHER,
-        "what another, trained model says of the same audio, and a normalised softmax over classes",
-        "after Romero et al. 2014, arXiv:1412.6550, equation 3",
-        {"by_class": Option(0.3, 0.0, 10.0), "dims": Option(64, 1, 1024, whole=True)},
+        "what another, trained model says of the same audio; if asked for, a normalised softmax over classes",
+        "after Romero et al. 2014, arXiv:1412.6550, equation 3; Beyer et al. 2022, arXiv:2106.05237",
+        {
+            "by_class": Option(0.0, 0.0, 10.0),
+            "dims": Option(64, 1, 1024, whole=True),
+            "windows": Option(32_000, 1, 10_000_000, whole=True),
+        },
         # What a teacher knows, it knows of background too, of which there is the most to hear.
         sampling="square_root",
     ),

@@ -27,7 +27,7 @@ LEARNED = {
     "soft_triple": {"centers": (3, 10, DIM)},
     "proxy_anchor": {"proxies": (3, DIM)},
     "exemplar": {"proxies": (3, DIM), "clip_proxies": (len(CLASSES), DIM)},
-    "teacher": {"kernel": (DIM, 6), "bias": (6,), "proxies": (3, DIM)},
+    "teacher": {"kernel": (DIM, 6), "bias": (6,)},
 }
 CLUSTERED = ("clustering", "clustering_logistic", "lmle", "magnet")
 
@@ -50,10 +50,10 @@ def objective_of(method, *, seed=0):
     return build_objective(config, CLASSES, 3, targets=heard)
 
 
-def heard(dims):
-    """What a teacher says of the clips, each of which it heard once: six features, the class among them."""
+def heard(dims, windows):
+    """What a teacher says of the first windows, one of each clip: six features, the class among them."""
     answers = np.eye(6)[CLASSES] + 0.2 * np.random.default_rng(1).standard_normal((len(CLASSES), 6)) - 1
-    return teacher_targets([row[np.newaxis] for row in answers], dims=dims, hop_samples=100)
+    return teacher_targets(answers, dims=dims)
 
 
 def pretrainer_of(method, *, seed=0, eagerly=True):
@@ -68,7 +68,7 @@ def pretrainer_of(method, *, seed=0, eagerly=True):
 
 def batch(windows):
     items = np.arange(len(windows), dtype=np.int32)
-    labels = {"class": CLASSES.astype(np.int32), "item": items, "start": np.zeros(len(items), np.int32)}
+    labels = {"class": CLASSES.astype(np.int32), "item": items, "window": items}
     return tf.constant(windows), {name: tf.constant(values) for name, values in labels.items()}
 
 
@@ -131,7 +131,7 @@ def test_the_clustered_ones_ask_for_clusters_and_the_others_for_nothing(method):
 def test_the_seed_decides_where_proxies_start(method):
     first, again, other = (objective_of(method, seed=seed).get_weights()[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
-    assert np.abs(first - other).max() > 0.1
+    assert np.abs(first - other).max() > 0.5 * np.abs(first).max()
     assert objective_of(method, seed=2**32 - 1).weights  # the largest that a config takes
 
 
@@ -149,7 +149,7 @@ def test_options_of_clusters_reach_their_tables(method):
         (name, option)
         for name, about in PRETRAININGS.items()
         for option in about.options
-        if option not in ("cluster_size", "cluster_limit", "recluster_epochs", "dims")
+        if option not in ("cluster_size", "cluster_limit", "recluster_epochs", "dims", "windows")
     ],
 )
 def test_every_option_reaches_its_loss(method, option):

@@ -16,15 +16,17 @@ from kwsembed import compare, train
 from kwsembed.audio import wav
 from kwsembed.config import ScheduleConfig, TrainConfig
 from kwsembed.data.cache import build_cache
-from kwsembed.errors import ConfigError
+from kwsembed.data.pipeline import training_dataset
+from kwsembed.errors import ConfigError, RunError
+from kwsembed.frontend import log_mel
 from kwsembed.manifest import assign_splits, read_manifest
 from kwsembed.progress import silent
 from kwsembed.training.data import TrainingData
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import PRETRAIN, Stages
-from kwsembed.training.teacher import teacher_record, teacher_targets_of
+from kwsembed.training.teacher import check_same_teacher, teacher_record, teacher_targets_of
 
-SCHEDULE = ScheduleConfig(batch_size=4, epoch_steps=2, pretrain_epochs=2)
+SCHEDULE = ScheduleConfig(batch_size=4, epoch_steps=2, teacher_epochs=2)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,7 @@ class _KillAfter:
 def test_a_student_is_pretrained_and_a_killed_one_ends_alike(data, tmp_path):
     tf.config.experimental.enable_op_determinism()
     whole, said = pretrained(data, tmp_path / "whole")
-    assert any("teacher.tflite: 3 directions hold" in line for line in said)
+    assert any("teacher.tflite: heard 16 windows; 3 directions hold" in line for line in said)
     pretrained(data, tmp_path / "killed", epochs=1)
     resumed, _ = pretrained(data, tmp_path / "killed", resume=True)
     for one, other in zip(whole, resumed, strict=True):
@@ -102,13 +104,76 @@ def test_a_student_is_pretrained_and_a_killed_one_ends_alike(data, tmp_path):
     assert (tmp_path / "whole" / "RUN" / "checkpoints" / f"{PRETRAIN}.npz").exists()
 
 
-def test_targets_are_of_training_clips_and_each_clip_is_asked_about_once(data, monkeypatch):
+def targets_of(training, *, windows=100, steps=4, **options):
+    schedule = training.schedule(sampling="square_root", stage=PRETRAIN)
+    return teacher_targets_of(training, schedule, 3, windows, steps=steps, **options)
+
+
+def test_the_teacher_hears_what_the_student_will_hear(data, monkeypatch):
     training, _ = data
-    targets = teacher_targets_of(training, 3)
-    assert len(targets.counts) == len(training.clips_of("train")) < len(training.store.clips)
-    assert targets.rows.shape == (targets.counts.sum(), 3)
-    monkeypatch.setattr("kwsembed.teaching.features._answers", lambda *_: pytest.fail("asked again"))
-    np.testing.assert_array_equal(teacher_targets_of(training, 3).rows, targets.rows)
+    heard = []
+    monkeypatch.setattr(
+        "kwsembed.training.teacher.ask_teacher",
+        lambda teacher, batches, count, progress: heard.extend(batches) or np.eye(count, 8),
+    )
+    schedule = training.schedule(sampling="square_root", stage=PRETRAIN)
+    targets = targets_of(training, steps=3)
+    assert targets.rows.shape == (3 * SCHEDULE.batch_size, 3)
+    plain = replace(training.config.augment, time_masks=0, mel_masks=0)
+    batches = training_dataset(
+        training.store,
+        schedule,
+        frontend=training.config.frontend,
+        augment=plain,
+        first_step=0,
+        last_step=6,
+        seed=training.config.seed,
+        round_steps=3,
+    )
+    for step, (log_mels, labels) in enumerate(batches.as_numpy_iterator()):
+        first = step % 3 * SCHEDULE.batch_size
+        np.testing.assert_array_equal(labels["window"], first + np.arange(SCHEDULE.batch_size))
+        np.testing.assert_allclose(
+            log_mels[1], log_mel(heard[step % 3][1], training.config.frontend), atol=2e-3
+        )
+
+
+def test_no_more_is_asked_than_pretraining_will_hear_and_nothing_twice(data, monkeypatch):
+    training, _ = data
+    assert len(targets_of(training, windows=100, steps=2).rows) == 2 * SCHEDULE.batch_size
+    first = targets_of(training, windows=11, steps=9)
+    assert len(first.rows) == 8, "two whole batches"
+    monkeypatch.setattr("kwsembed.training.teacher.ask_teacher", lambda *_, **__: pytest.fail("asked again"))
+    np.testing.assert_array_equal(targets_of(training, windows=11, steps=9).rows, first.rows)
+
+
+def test_another_seed_or_augmentation_is_another_question_and_damage_is_mended(data, monkeypatch):
+    training, _ = data
+    asked = []
+    monkeypatch.setattr(
+        "kwsembed.training.teacher.ask_teacher",
+        lambda teacher, batches, count, progress: asked.append(count) or np.eye(count, 8),
+    )
+    louder = replace(training.config.augment, gain_db=(-3.0, 3.0))
+    for number, change in enumerate(({}, {"seed": 5}, {"augment": louder})):
+        targets_of(replace(training, config=replace(training.config, **change)), steps=5)
+        targets_of(replace(training, config=replace(training.config, **change)), steps=5)
+        assert len(asked) == number + 1
+    for kept in training.store.folder.glob("teacher-*.npz"):
+        kept.write_bytes(kept.read_bytes()[:100])
+    targets_of(training, steps=5)
+    assert len(asked) == 4
+
+
+def test_a_run_goes_on_with_the_teacher_that_began_it_only(data, tmp_path):
+    training, manifest = data
+    run = RunDirectory(tmp_path / "RUN")
+    run.start(training.config, manifest, resume=False)
+    record = teacher_record(training.config)
+    check_same_teacher(run, record)
+    check_same_teacher(run, record)
+    with pytest.raises(RunError, match=r"another teacher.*same file as before"):
+        check_same_teacher(run, {**record, "sha256": "0" * 64})
 
 
 def test_a_run_says_who_taught_it(data):

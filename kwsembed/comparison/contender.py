@@ -74,6 +74,7 @@ class Contender:
             schedule=dataclasses.replace(
                 schedule,
                 pretrain_epochs=max(1, epochs - classifier),
+                teacher_epochs=max(1, epochs - classifier),
                 head_epochs=classifier,
                 finetune_epochs=classifier,
                 scratch_epochs=classifier,

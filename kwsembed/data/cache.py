@@ -71,12 +71,14 @@ class ClipStore:
         )
         return other
 
-    def by_shard(self) -> dict[Path, list[int]]:
-        """For each shard's file the clips in it, in order; a file of that name never holds other audio."""
-        found: dict[Path, list[int]] = {}
-        for index, path in enumerate(self._paths):
-            found.setdefault(path, []).append(index)
-        return found
+    @property
+    def folder(self) -> Path:
+        """Where the decoded audio of a store that is not empty lies."""
+        return self._paths[0].parent
+
+    def identity(self, index: int) -> str:
+        """Where a clip's audio is kept; a shard of the same name never holds other audio."""
+        return f"{self._paths[index].name}:{self._positions[index]}"
 
     def read(self, index: int, start: int, stop: int) -> np.ndarray:
         """Samples [start, stop) of a clip, int16."""

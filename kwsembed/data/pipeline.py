@@ -52,61 +52,116 @@ def training_dataset(
     first_step: int,
     last_step: int,
     seed: int = 0,
+    round_steps: int | None = None,
 ) -> tf.data.Dataset:
     """Batches of augmented training windows for the steps [first_step, last_step).
 
     A step's batch is a function of the schedule, the seed and the step: a resumed run starts at its step and
     sees what it would have seen. Memory stays at a few batches, whatever the size of the store.
 
+    Args:
+        store: Decoded clips.
+        schedule: What is drawn.
+        frontend: Definition of the front end.
+        augment: What is done to the windows.
+        first_step: Step of the first batch.
+        last_step: The step before which to stop.
+        seed: Seed of the run.
+        round_steps: Steps after which the same batches come again; None for never.
+
     Returns:
         Dataset of `(log_mel, labels)`: `(batch, frames, mels)` float32, and a dict of `class`, `item` and
-        `start` (the window's first sample within its clip), each `(batch,)` int32.
+        `window` (the window's number in its round), each `(batch,)` int32.
     """
-    window_samples, batch = schedule.window_samples, schedule.batch_size
-    change_speed = SpeedChange(window_samples, largest_change=augment.speed_change)
-    lead = change_speed.lead
-
-    def cut(step: np.int64) -> tuple[np.ndarray, ...]:
-        draw = schedule.draw(int(step))
-        cuts = read_windows(store, schedule.clips[draw.items], draw.starts - lead, window_samples + 2 * lead)
-        return (
-            change_speed(cuts, draw.speeds),
-            read_windows(store, schedule.clips[draw.mix_items], draw.mix_starts, window_samples),
-            draw.classes.astype(np.int32),
-            draw.items.astype(np.int32),
-            draw.starts.astype(np.int32),
-            draw.seed,
-        )
-
-    rooms = tf.constant(
-        room_responses(
-            rooms=_ROOMS, window_samples=window_samples, sample_rate_hz=frontend.sample_rate_hz, seed=seed
-        )
-    )
+    audio = _AugmentedAudio(store, schedule, frontend=frontend, augment=augment, seed=seed)
     to_log_mel = LogMel(frontend)
+    batch = schedule.batch_size
 
     def features(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        played, mix, classes, items, starts, augment_seed = tf.numpy_function(
-            cut, [step], (tf.float32, tf.int16, tf.int32, tf.int32, tf.int32, tf.int64)
-        )
-        waveforms = tf.ensure_shape(played, (batch, window_samples)) * _PCM_SCALE
-        backgrounds = tf.cast(tf.ensure_shape(mix, (batch, window_samples)), tf.float32) * _PCM_SCALE
-        seeds = tf.random.experimental.stateless_split(tf.ensure_shape(augment_seed, (2,)), 3)
-        waveforms = augment_waveforms(waveforms, backgrounds, rooms, seeds[0], config=augment)
+        drawn = step if round_steps is None else step % round_steps
+        waveforms, classes, items, (mask_seed, equaliser_seed) = audio(drawn)
         log_mels = to_log_mel(waveforms)
-        log_mels = equalise(log_mels, seeds[2], config=augment, log_offset=frontend.log_offset)
-        log_mels = mask_spectrogram(log_mels, seeds[1], config=augment)
-        labels = {
-            name: tf.ensure_shape(values, (batch,))
-            for name, values in (("class", classes), ("item", items), ("start", starts))
-        }
-        return log_mels, labels
+        log_mels = equalise(log_mels, equaliser_seed, config=augment, log_offset=frontend.log_offset)
+        log_mels = mask_spectrogram(log_mels, mask_seed, config=augment)
+        windows = tf.cast(drawn * batch + tf.range(batch, dtype=tf.int64), tf.int32)
+        return log_mels, {"class": classes, "item": items, "window": windows}
 
     return (
         tf.data.Dataset.range(first_step, last_step)
         .map(features, num_parallel_calls=2, deterministic=True)
         .prefetch(4)
     )
+
+
+def augmented_waveforms(
+    store: ClipStore,
+    schedule: WindowSchedule,
+    *,
+    frontend: FrontendConfig,
+    augment: AugmentConfig,
+    last_step: int,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """The audio of the batches of `training_dataset` from its first step on, `(batch, samples)` float32."""
+    audio = _AugmentedAudio(store, schedule, frontend=frontend, augment=augment, seed=seed)
+    return (
+        tf.data.Dataset.range(last_step)
+        .map(lambda step: audio(step)[0], num_parallel_calls=2, deterministic=True)
+        .prefetch(4)
+    )
+
+
+class _AugmentedAudio:
+    """From a step to its batch: `(batch, samples)` float32 in [-1, 1], classes, items, seeds for features."""
+
+    def __init__(
+        self,
+        store: ClipStore,
+        schedule: WindowSchedule,
+        *,
+        frontend: FrontendConfig,
+        augment: AugmentConfig,
+        seed: int,
+    ) -> None:
+        self._store = store
+        self._schedule = schedule
+        self._augment = augment
+        self._change_speed = SpeedChange(schedule.window_samples, largest_change=augment.speed_change)
+        self._rooms = tf.constant(
+            room_responses(
+                rooms=_ROOMS,
+                window_samples=schedule.window_samples,
+                sample_rate_hz=frontend.sample_rate_hz,
+                seed=seed,
+            )
+        )
+
+    def __call__(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]:
+        batch, window_samples = self._schedule.batch_size, self._schedule.window_samples
+        played, mix, classes, items, augment_seed = tf.numpy_function(
+            self._cut, [step], (tf.float32, tf.int16, tf.int32, tf.int32, tf.int64)
+        )
+        waveforms = tf.ensure_shape(played, (batch, window_samples)) * _PCM_SCALE
+        backgrounds = tf.cast(tf.ensure_shape(mix, (batch, window_samples)), tf.float32) * _PCM_SCALE
+        seeds = tf.random.experimental.stateless_split(tf.ensure_shape(augment_seed, (2,)), 3)
+        waveforms = augment_waveforms(waveforms, backgrounds, self._rooms, seeds[0], config=self._augment)
+        classes, items = (tf.ensure_shape(values, (batch,)) for values in (classes, items))
+        return waveforms, classes, items, (seeds[1], seeds[2])
+
+    def _cut(self, step: np.int64) -> tuple[np.ndarray, ...]:
+        draw, schedule = self._schedule.draw(int(step)), self._schedule
+        lead = self._change_speed.lead
+        window_samples = schedule.window_samples
+        cuts = read_windows(
+            self._store, schedule.clips[draw.items], draw.starts - lead, window_samples + 2 * lead
+        )
+        return (
+            self._change_speed(cuts, draw.speeds),
+            read_windows(self._store, schedule.clips[draw.mix_items], draw.mix_starts, window_samples),
+            draw.classes.astype(np.int32),
+            draw.items.astype(np.int32),
+            draw.seed,
+        )
 
 
 def anchor_features(

@@ -24,6 +24,9 @@ class Objective(keras.layers.Layer):
     refresh_epochs = 0
     """Epochs between two calls of `refresh`; 0 for never."""
 
+    round_windows: int | None = None
+    """Windows after which the objective needs the same ones again, in the same order; None for never."""
+
     def per_example(self, embeddings: tf.Tensor, labels: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """`(batch,)` losses from what `training_dataset` says of a batch; an objective may use more of it."""
         return self(embeddings, labels["class"], labels["item"])

@@ -43,7 +43,7 @@ def build_objective(
     classes: np.ndarray,
     class_count: int,
     *,
-    targets: Callable[[int], TeacherTargets] | None = None,
+    targets: Callable[[int, int], TeacherTargets] | None = None,
 ) -> Objective:
     """The objective that a config asks for.
 
@@ -51,7 +51,8 @@ def build_objective(
         config: Its `pretrain` names the method and its options.
         classes: `(items,)` class of every training clip.
         class_count: Number of classes.
-        targets: Gives what the pretraining `teacher` imitates, in so many dimensions; not called by others.
+        targets: Gives what the pretraining `teacher` imitates, in so many dimensions and of so many
+            windows at most; not called by others.
 
     Example:
         >>> objective = build_objective(TrainConfig(pretrain="soft_triple:centers=2"), np.array([0, 1]), 2)
@@ -61,5 +62,5 @@ def build_objective(
     method, options = parse_method(config.pretrain, PRETRAININGS, kind="pretrain")
     further = {}
     if method.name == TEACHER and targets is not None:
-        further["targets"] = targets(int(options["dims"]))
+        further["targets"] = targets(int(options["dims"]), int(options["windows"]))
     return OBJECTIVES[method.name](config, classes, class_count, **options, **further)

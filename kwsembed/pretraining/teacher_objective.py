@@ -22,18 +22,19 @@ _PREDICTION_SCALE = 4.0
 class TeacherObjective(ProxyObjective):
     """Squared error of a linear prediction of the teacher's targets, plus a normalised softmax over classes.
 
-    The teacher heard the clip as it is, the student hears it shifted, mixed and filtered: so it also learns
-    what of a sound does not matter. Regression onto features, not soft labels, since the teacher's classes
-    are its own.
+    Teacher and student hear the very same window, shifted and mixed as it is, and nothing is masked: so every
+    mixture is a new lesson, though clips are few. Regression onto features, not soft labels, since the
+    teacher's classes are its own.
 
     Source: Romero et al., "FitNets: Hints for Thin Deep Nets" (arXiv:1412.6550), equation 3, with the hint
-    taken from the teacher's output, reduced as `kwsembed.teaching.targets` says.
+    taken from the teacher's output, reduced as `kwsembed.teaching.targets` says; the same view for both is
+    after Beyer et al., "Knowledge distillation: A good teacher is patient and consistent"
+    (arXiv:2106.05237).
 
     Args:
         targets: See `kwsembed.teaching.teacher_targets`.
         class_count: Number of classes.
         embedding_size: Dimensions of the embedding.
-        window_samples: Length of a training window.
         by_class: Weight of the softmax over classes, >= 0.
         scale: Of that softmax, see `kwsembed.losses.normalised_softmax`.
         seed: Seed of the initial weights.
@@ -45,8 +46,7 @@ class TeacherObjective(ProxyObjective):
         *,
         class_count: int,
         embedding_size: int,
-        window_samples: int,
-        by_class: float = 0.3,
+        by_class: float = 0.0,
         scale: float = 16.0,
         seed: int = 0,
         **layer_options: Any,
@@ -54,7 +54,9 @@ class TeacherObjective(ProxyObjective):
         super().__init__(**layer_options)
         self.by_class = by_class
         self.scale = scale
-        self.proxies = self._points("proxies", (class_count, embedding_size), seed=seed)
+        self.round_windows = len(targets.rows)
+        if by_class > 0:
+            self.proxies = self._points("proxies", (class_count, embedding_size), seed=seed)
         dims = targets.rows.shape[1]
         other_seed = (seed + 1) % 2**32  # as far as seeds count
         small = keras.initializers.RandomNormal(stddev=0.02, seed=other_seed)
@@ -62,24 +64,16 @@ class TeacherObjective(ProxyObjective):
             name="kernel", shape=(embedding_size, dims), dtype="float32", initializer=small
         )
         self.bias = self.add_weight(name="bias", shape=(dims,), dtype="float32", initializer="zeros")
-        self._middle = window_samples / 2
-        self._hop_samples = targets.hop_samples
-        # Constants, not weights: they are large, and follow from the data.
+        # A constant, not a weight: it is large, and follows from the data.
         self._rows = tf.constant(targets.rows)
-        self._first_rows = tf.constant(targets.first_rows, tf.int32)
-        self._counts = tf.constant(targets.counts, tf.int32)
 
     def per_example(self, embeddings: tf.Tensor, labels: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """One loss value per example."""
-        return self(embeddings, labels["class"], labels["item"], labels["start"])
+        return self(embeddings, labels["class"], labels["window"])
 
-    def call(
-        self, embeddings: tf.Tensor, classes: tf.Tensor, items: tf.Tensor, starts: tf.Tensor
-    ) -> tf.Tensor:
-        """`(batch,)` losses; `starts` `(batch,)` is each window's first sample within its clip."""
-        centres = (tf.cast(starts, tf.float32) + self._middle) / self._hop_samples
-        places = tf.clip_by_value(tf.cast(tf.round(centres), tf.int32), 0, tf.gather(self._counts, items) - 1)
-        wanted = tf.gather(self._rows, tf.gather(self._first_rows, items) + places)
+    def call(self, embeddings: tf.Tensor, classes: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
+        """`(batch,)` losses; `windows` `(batch,)` says which row of the targets each example is to tell."""
+        wanted = tf.gather(self._rows, windows)
         told = _PREDICTION_SCALE * tf.matmul(embeddings, self.kernel.value) + self.bias.value
         loss = tf.reduce_sum(tf.square(told - wanted), axis=1)
         if self.by_class > 0:
@@ -95,14 +89,14 @@ def taught(
     *,
     targets: TeacherTargets,
     dims: int,
+    windows: int,
     **options: float,
 ) -> TeacherObjective:
-    """See `TeacherObjective`; the targets have `dims` dimensions at most."""
+    """See `TeacherObjective`; the targets have `dims` dimensions and are of `windows` windows, at most."""
     return TeacherObjective(
         targets,
         class_count=class_count,
         embedding_size=config.embedding_size,
-        window_samples=config.window_samples,
         seed=config.seed,
         **options,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kwsembed.teaching.features import TeacherFeatures, ask_teacher
+from kwsembed.teaching.answers import ask_teacher
 from kwsembed.teaching.targets import TeacherTargets, teacher_targets
 from kwsembed.teaching.teacher import Teacher, load_teacher
 
-__all__ = ["Teacher", "TeacherFeatures", "TeacherTargets", "ask_teacher", "load_teacher", "teacher_targets"]
+__all__ = ["Teacher", "TeacherTargets", "ask_teacher", "load_teacher", "teacher_targets"]

@@ -32,6 +32,7 @@ class RunDirectory:
         self.report = self.root / "report.html"
         self.bundle = self.root / "bundle"
         self.checkpoints = self.root / "checkpoints"
+        self.teacher = self.checkpoints / "teacher.json"
         self.logs = self.root / "logs"
         self.details = self.root / "details"
 

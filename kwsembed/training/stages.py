@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -87,6 +88,7 @@ class Stages:
 
     def pretrain(self) -> dict[str, Any]:
         """Trains the embedder on the pretraining objective."""
+        settings = self._config.schedule
         schedule = self._schedule_of(PRETRAIN, self._config.pretraining_sampling)
 
         def train() -> tuple[keras.Model, list[dict[str, float]]]:
@@ -98,15 +100,15 @@ class Stages:
                 targets=partial(
                     teacher_targets_of,
                     self._data,
+                    schedule,
+                    steps=self._config.pretraining_epochs * settings.epoch_steps,
                     progress=self._progress("asking the teacher"),
                     say=self._say,
                 ),
             )
             anchors = self._data.anchors("train")
             model = EmbeddingPretrainer(embedder, objective)
-            plan = self._plan(
-                PRETRAIN, self._config.schedule.pretrain_epochs, self._config.schedule.pretrain_learning_rate
-            )
+            plan = self._plan(PRETRAIN, self._config.pretraining_epochs, settings.pretrain_learning_rate)
             model.compile(plan.optimizer(), jit_compile=False)
             callbacks = [
                 RefreshObjective(embedder, objective, anchors, seed=self._config.seed),
@@ -115,7 +117,9 @@ class Stages:
             history = run_stage(
                 model,
                 plan,
-                dataset=lambda first, last: self._batches(schedule, first, last),
+                dataset=lambda first, last: self._batches(
+                    schedule, first, last, round_windows=objective.round_windows
+                ),
                 run=self._run,
                 callbacks=callbacks,
                 progress=self._progress(PRETRAIN),
@@ -283,15 +287,27 @@ class Stages:
     def _schedule_of(self, stage: str, sampling: str) -> WindowSchedule:
         return self._data.schedule(sampling=sampling, stage=stage)
 
-    def _batches(self, schedule: WindowSchedule, first_step: int, last_step: int) -> tf.data.Dataset:
+    def _batches(
+        self,
+        schedule: WindowSchedule,
+        first_step: int,
+        last_step: int,
+        *,
+        round_windows: int | None = None,
+    ) -> tf.data.Dataset:
+        augment = self._config.augment
+        if round_windows is not None:
+            # What the objective knows of each window it knows of what was heard, not of what masks leave.
+            augment = dataclasses.replace(augment, time_masks=0, mel_masks=0)
         return training_dataset(
             self._data.store,
             schedule,
             frontend=self._config.frontend,
-            augment=self._config.augment,
+            augment=augment,
             first_step=first_step,
             last_step=last_step,
             seed=self._config.seed,
+            round_steps=None if round_windows is None else round_windows // schedule.batch_size,
         )
 
 

@@ -1,17 +1,28 @@
-"""What the teacher of a run says of its training clips."""
+"""What the teacher of a run says of the windows that its student will hear, asked once and kept."""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 
+import numpy as np
+import tensorflow as tf
+
+from kwsembed import atomic
 from kwsembed.config import TrainConfig
+from kwsembed.data.pipeline import augmented_waveforms
+from kwsembed.data.sampling import WindowSchedule
+from kwsembed.errors import RunError
 from kwsembed.methods import PRETRAININGS, TEACHER, parse_method
 from kwsembed.progress import Progress, silent
-from kwsembed.teaching import TeacherTargets, ask_teacher, load_teacher, teacher_targets
+from kwsembed.teaching import Teacher, TeacherTargets, ask_teacher, load_teacher, teacher_targets
 from kwsembed.training.data import TrainingData
-
-# From one window that the teacher hears to the next: an eighth of a second off, it says much the same.
-_HOP_S = 0.25
+from kwsembed.training.run_directory import RunDirectory
 
 
 def teacher_record(config: TrainConfig) -> dict[str, str] | None:
@@ -29,15 +40,49 @@ def teacher_record(config: TrainConfig) -> dict[str, str] | None:
     return {"file": teacher.path.name, "sha256": teacher.digest}
 
 
+def check_same_teacher(run: RunDirectory, record: dict[str, str] | None) -> None:
+    """Refuses to go on with a run that another teacher's file began; notes the file in a new run.
+
+    Raises:
+        RunError: The file of that name is not the one that the run was started with.
+    """
+    if record is None:
+        return
+    if run.teacher.exists():
+        earlier = json.loads(run.teacher.read_text(encoding="utf-8"))
+        if earlier != record:
+            raise RunError(
+                "this run was started with another teacher, so it cannot be resumed",
+                expected=f"{earlier['file']} of SHA-256 {earlier['sha256'][:12]}...",
+                received=f"{record['file']} of SHA-256 {record['sha256'][:12]}...",
+                where=run.teacher,
+                fix="give the same file as before, or choose another --out",
+            )
+    else:
+        atomic.write_json(run.teacher, record)
+
+
 def teacher_targets_of(
-    data: TrainingData, dims: int, *, progress: Progress = silent, say: Callable[[str], None] = lambda _: None
+    data: TrainingData,
+    schedule: WindowSchedule,
+    dims: int,
+    windows: int,
+    *,
+    steps: int,
+    progress: Progress = silent,
+    say: Callable[[str], None] = lambda _: None,
 ) -> TeacherTargets:
     """Asks the teacher that the run's settings name, or takes its answers from the cache.
 
+    It hears the first windows that the schedule draws, augmented as the student will hear them.
+
     Args:
-        data: The run's data; clips of all splits are asked about, training clips alone decide the targets.
+        data: The run's data.
+        schedule: What pretraining draws.
         dims: See `teacher_targets`.
-        progress: Called with clips done and clips in all.
+        windows: How many windows to ask about, at most.
+        steps: Steps of pretraining; no more windows are asked about than they hold.
+        progress: Called with windows done and windows in all.
         say: Receives a line for the user.
 
     Raises:
@@ -45,13 +90,55 @@ def teacher_targets_of(
     """
     config = data.config
     teacher = load_teacher(config.teacher, sample_rate_hz=config.frontend.sample_rate_hz)
-    hop_samples = round(_HOP_S * config.frontend.sample_rate_hz)
-    features = ask_teacher(data.store, teacher, hop_samples=hop_samples, progress=progress)
-    targets = teacher_targets(
-        features.of_clips(data.clips_of("train")), dims=dims, hop_samples=hop_samples, seed=config.seed
-    )
+    asked_steps = max(1, min(steps, windows // schedule.batch_size))
+    # Training has clips, so there is a folder that they lie in.
+    path = data.store.folder / f"teacher-{_key(data, schedule, teacher, asked_steps, dims)}.npz"
+    targets = _kept(path)
+    if targets is None:
+        heard = augmented_waveforms(
+            data.store,
+            schedule,
+            frontend=config.frontend,
+            augment=config.augment,
+            last_step=asked_steps,
+            seed=config.seed,
+        )
+        features = ask_teacher(
+            teacher,
+            heard.as_numpy_iterator(),
+            count=asked_steps * schedule.batch_size,
+            progress=progress,
+        )
+        targets = teacher_targets(features, dims=dims)
+        content = io.BytesIO()
+        np.savez(content, rows=targets.rows, explained=targets.explained)
+        atomic.write_bytes(path, content.getvalue())
     say(
-        f"teacher {teacher.path.name}: {targets.rows.shape[1]} directions hold "
-        f"{100 * targets.explained:.0f} % of what its {teacher.feature_count} features say"
+        f"teacher {teacher.path.name}: heard {len(targets.rows)} windows; {targets.rows.shape[1]} directions "
+        f"hold {100 * targets.explained:.0f} % of what its {teacher.feature_count} features say"
     )
     return targets
+
+
+def _key(data: TrainingData, schedule: WindowSchedule, teacher: Teacher, steps: int, dims: int) -> str:
+    """Names everything that the targets depend on."""
+    config, digest = data.config, hashlib.sha256()
+    rate_hz, seed = config.frontend.sample_rate_hz, config.seed
+    settings = [asdict(config.augment), rate_hz, schedule.window_samples, seed, steps, dims]
+    digest.update(json.dumps([teacher.digest, tf.__version__, *settings]).encode())
+    digest.update(",".join(data.store.identity(int(clip)) for clip in schedule.clips).encode())
+    # The first and the last batch stand for the rest: all follow from the same seed and probabilities.
+    for step in (0, steps - 1):
+        draw = schedule.draw(step)
+        for drawn in (draw.items, draw.starts, draw.mix_items, draw.mix_starts, draw.speeds, draw.seed):
+            digest.update(drawn.tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _kept(path: Path) -> TeacherTargets | None:
+    """Targets of an earlier run; None if there are none, or the file is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return TeacherTargets(rows=kept["rows"], explained=float(kept["explained"]))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None

@@ -30,7 +30,7 @@ from kwsembed.training.data import TrainingData
 from kwsembed.training.record import data_record, describe, versions
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import STAGES, VARIANTS, Stages
-from kwsembed.training.teacher import teacher_record
+from kwsembed.training.teacher import check_same_teacher, teacher_record
 
 Say = Callable[[str], None]
 
@@ -127,6 +127,7 @@ def train(
     dataset = TrainingData.of(store, manifest, config)
     # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
     run.start(config, manifest, resume=resume)
+    check_same_teacher(run, teacher)
     describe(dataset, manifest, say)
     stage_s: dict[str, float | None] = {"cache": time.monotonic() - started}
 
