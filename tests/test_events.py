@@ -182,3 +182,66 @@ def test_hops_one_by_one_are_averaged_as_all_at_once_to_the_last_bit(labels: int
         found.append(moving_average(history, scores[hop : hop + 1], first_hop=hop)[0])
         history = np.concatenate([history, scores[hop : hop + 1]])[1:]
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_of_several_labels_in_any_chunks_each_has_the_runs_of_its_own_smoothed_scores(seed: int) -> None:
+    # Long quiet stretches, in which nothing is smoothed, beside scores around each label's own threshold.
+    random = np.random.default_rng(seed)
+    labels = ("dog", "cry", "car")
+    thresholds = dict(zip(labels, (0.3, 0.6, 0.9), strict=True))
+    post = PostProcessing(
+        hop_s=0.25,
+        smoothing_windows=int(random.integers(1, 20)),
+        min_consecutive=int(random.integers(1, 4)),
+        refractory_s=0.25 * int(random.integers(0, 6)),
+    )
+    loud = np.repeat(random.random((40, 3)) < 0.2, 10, axis=0)
+    scores = np.where(loud, 1.0, 0.25).astype(np.float32) * random.random((400, 3)).astype(np.float32) ** 0.1
+    expected = {}
+    for column, label in enumerate(labels):
+        first_hops, last_hops = find_runs(
+            smooth(scores, post.smoothing_windows)[:, column], thresholds[label], post
+        )
+        onsets_s, offsets_s = post.span_s(first_hops, last_hops, window_s=1.0)
+        expected[label] = list(zip(onsets_s.tolist(), offsets_s.tolist(), strict=True))
+    assert sum(map(len, expected.values()))
+    for longest in (1, 30, 400):
+        detector = EventDetector(labels, thresholds, post, 1.0)
+        cuts = np.cumsum(random.integers(1, longest + 1, size=400))
+        found = [d for chunk in np.split(scores, cuts[cuts < 400]) for d in detector.process(chunk)]
+        found += detector.flush()
+        spans = {label: [(d.onset_s, d.offset_s) for d in found if d.label == label] for label in labels}
+        assert spans == expected
+
+
+@pytest.mark.parametrize("chunk", [1, 40])
+def test_a_mean_that_rounding_lifts_above_all_of_its_scores_counts(chunk: int) -> None:
+    scores, mean = next(
+        (scores, mean)
+        for value in np.random.default_rng(0).random(1000)
+        if (mean := smooth(scores := np.full((40, 1), value), 17).max()) > value
+    )
+    post = PostProcessing(hop_s=0.25, smoothing_windows=17)
+    detector = EventDetector(["dog"], {"dog": float(mean)}, post, 1.0)
+    found = [d for first in range(0, 40, chunk) for d in detector.process(scores[first : first + chunk])]
+    assert found + detector.flush()
+
+
+def test_scores_may_be_overwritten_once_they_were_taken() -> None:
+    post = PostProcessing(hop_s=0.5, smoothing_windows=2, refractory_s=0.0)
+    detector, scores = EventDetector(["dog"], {"dog": 0.5}, post, 1.0), np.zeros((1, 1))
+    found = []
+    for score in (0.0, 0.0, 1.0, 0.0, 0.0):
+        scores[:] = score
+        found += detector.process(scores)
+    assert found == [Detection("dog", 1.25, 1.75, 0.5)]
+
+
+def test_a_long_quiet_stream_is_forgotten() -> None:
+    detector = EventDetector(["dog"], {"dog": 0.5}, PostProcessing(smoothing_windows=3), 1.0)
+    for _ in range(1000):
+        detector.process(np.zeros((1, 1)))
+    assert sum(map(len, detector._recent)) < 100
+    detector.process(np.zeros((10_000, 1)))
+    assert sum(map(len, detector._recent)) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import json
 import os
 import shutil
@@ -185,6 +186,12 @@ def test_streaming_in_shorter_hops_with_its_states_inside(run: Path, tmp_path: P
         samples = toy.waveform(6, seed=seed)
         found = [detector.process(samples) + detector.flush() for detector in detectors]
         assert found[0] == found[1] != []
+        for detector, samples_at_once in itertools.product(detectors, (480, 1777)):
+            firsts = range(0, len(samples), samples_at_once)
+            in_chunks = [
+                d for first in firsts for d in detector.process(samples[first : first + samples_at_once])
+            ]
+            assert in_chunks + detector.flush() == found[0]
 
 
 @pytest.fixture(scope="module")

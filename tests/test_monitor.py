@@ -17,6 +17,7 @@ from kwsembed.errors import DataError, KwsembedError
 from kwsembed.evaluation.clip_metrics import clip_metrics
 from kwsembed.manifest import Manifest
 from kwsembed.models import build_classifier, build_embedder, forward
+from kwsembed.pretraining import AnchorEmbeddings
 from kwsembed.training.data import TrainingData
 from kwsembed.training.monitor import ClassifierMonitor, EmbeddingMonitor
 
@@ -60,7 +61,7 @@ def test_a_classifier_is_judged_by_its_probabilities(data):
 
 
 def test_an_embedding_is_judged_by_its_nearest_class(data):
-    monitor, logs = EmbeddingMonitor(band_embedder(), data, data.anchors("train")), {}
+    monitor, logs = EmbeddingMonitor(AnchorEmbeddings(band_embedder(), data.anchors("train")), data), {}
     monitor.on_epoch_end(0, logs)
     # Tones and two levels of noise: mean energies per band tell them apart.
     assert logs["val_macro_average_precision"] == pytest.approx(1.0)
@@ -71,7 +72,7 @@ def test_a_network_that_diverged_is_an_error(data):
     embedder = build_embedder("ds_cnn", frames=FRAMES, mels=64, width=0.25)
     embedder.set_weights([np.full_like(weight, np.nan) for weight in embedder.get_weights()])
     with pytest.raises(KwsembedError, match="not finite"):
-        EmbeddingMonitor(embedder, data, data.anchors("train")).on_epoch_end(0, {})
+        EmbeddingMonitor(AnchorEmbeddings(embedder, data.anchors("train")), data).on_epoch_end(0, {})
 
 
 # ---- the data that is monitored

@@ -16,6 +16,7 @@ from kwsembed.methods import TEACHER
 from kwsembed.models import build_classifier, build_embedder, forward
 from kwsembed.pretraining import (
     OBJECTIVES,
+    AnchorEmbeddings,
     ClusteringObjective,
     EmbeddingPretrainer,
     RefreshObjective,
@@ -62,7 +63,7 @@ def pretrainer_of(objective, *, seed=0, learning_rate=0.01, eagerly=True):
 
 
 def refreshing(model, windows, *, seed=0):
-    return RefreshObjective(model.embedder, model.objective, windows, seed=seed)
+    return RefreshObjective(model.objective, AnchorEmbeddings(model.embedder, windows), seed=seed)
 
 
 # ---- learning

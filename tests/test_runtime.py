@@ -202,11 +202,22 @@ def test_thresholds_can_be_replaced_label_by_label(bundle):
 
 
 @pytest.mark.parametrize(
-    "chunk", [np.zeros((4, 2), np.float32), np.zeros(4, np.int32), np.array([0.0, np.inf], np.float32)]
+    "chunk",
+    [
+        np.zeros((4, 2), np.float32),
+        np.zeros(4, np.int32),
+        np.array([0.0, np.inf], np.float32),
+        np.array([0.0, np.nan]),
+    ],
 )
 def test_a_chunk_that_is_no_audio_is_refused(bundle, chunk):
     with pytest.raises(AudioError, match="chunk"):
         Detector(bundle).process(chunk)
+
+
+def test_samples_far_out_of_range_are_audio_all_the_same(bundle):
+    for loud in (np.full(100, 3e38, np.float32), np.full(100, 6e4, np.float16)):
+        assert Detector(bundle).process(loud) == []  # their squares are beyond the type's range
 
 
 # ---- interpreters

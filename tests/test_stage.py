@@ -15,7 +15,7 @@ from keras import layers
 from tensorflow.python.framework.config import disable_op_determinism
 
 from kwsembed.errors import KwsembedError
-from kwsembed.pretraining import ClusteringObjective, EmbeddingPretrainer, RefreshObjective
+from kwsembed.pretraining import AnchorEmbeddings, ClusteringObjective, EmbeddingPretrainer, RefreshObjective
 from kwsembed.progress import silent
 from kwsembed.training.checkpointing import spent_s
 from kwsembed.training.run_directory import RunDirectory
@@ -67,7 +67,7 @@ def pretrainer(*, eagerly=True):
     )
     model = EmbeddingPretrainer(embedder(), objective)
     model.compile(PLAN.optimizer(), run_eagerly=eagerly)
-    return model, [RefreshObjective(model.embedder, objective, ANCHORS, seed=0)]
+    return model, [RefreshObjective(objective, AnchorEmbeddings(model.embedder, ANCHORS), seed=0)]
 
 
 def steps_of(kind):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,9 @@ import numpy as np
 
 from kwsembed.detection.post_processing import PostProcessing, moving_average, smooth
 from kwsembed.errors import ConfigError
+
+_ROUNDING = 1e-9  # how far rounding can lift a mean above the highest of its scores, and much more
+_PIECES = 64  # that recent scores may lie in before they are joined
 
 __all__ = ["Detection", "EventDetector", "PostProcessing", "find_runs", "smooth"]
 
@@ -142,6 +146,7 @@ class EventDetector:
                 )
         self._labels = tuple(labels)
         self._thresholds = np.array([float(thresholds[label]) for label in labels])
+        self._within_reach = (self._thresholds * (1 - _ROUNDING)).tolist()
         self._post = post
         self._window_s = window_s
         self.reset()
@@ -155,7 +160,11 @@ class EventDetector:
     def reset(self) -> None:
         """Forgets the stream; the next scores start at 0 s."""
         self._hops = 0
-        self._history = np.zeros((self._post.smoothing_windows - 1, len(self._labels)))
+        # First hop whose mean holds none of the high scores so far, and that finds no run under way: a run
+        # ends at the first mean that holds none.
+        self._quiet_from = 0
+        # The last scores, in pieces, the oldest first: at least as many as the next mean needs.
+        self._recent = [np.zeros((self._post.smoothing_windows - 1, len(self._labels)))]
         self._tracks = [_Track(threshold, self._post) for threshold in self._thresholds.tolist()]
 
     def process(self, scores: np.ndarray) -> list[Detection]:
@@ -166,18 +175,40 @@ class EventDetector:
                 expected=f"(hops, {len(self._labels)} labels)",
                 received=f"shape={scores.shape}",
             )
-        smoothed = moving_average(self._history, scores, first_hop=self._hops)
-        # Nearly always nothing is heard, and a stream of short hops should not pay for it.
+        first_hop, self._hops = self._hops, self._hops + len(scores)
+        if self._any_within_reach(scores):
+            self._quiet_from = self._hops + self._post.smoothing_windows
+        elif first_hop >= self._quiet_from:
+            self._remember(scores)
+            return []
+        smoothed = moving_average(self._history(), scores, first_hop=first_hop)
+        self._remember(scores)
         hit = (smoothed >= self._thresholds).any(axis=0).tolist()
         closed = {
-            index: track.advance(smoothed[:, index], first_hop=self._hops)
+            index: track.advance(smoothed[:, index], first_hop=first_hop)
             for index, track in enumerate(self._tracks)
             if hit[index] or not track.idle
         }
-        joined = np.concatenate([self._history, scores])
-        self._history = joined[len(joined) - len(self._history) :]
-        self._hops += len(scores)
         return self._detections(closed)
+
+    def _any_within_reach(self, scores: np.ndarray) -> bool:
+        """Whether any score is high enough for a mean that holds it to reach the threshold of its label.
+
+        Nearly always none is, and a stream of short hops should not pay for more. Hence no NumPy: on the few
+        numbers of a hop a comparison of arrays takes ten times as long.
+        """
+        return any(map(operator.ge, scores.ravel().tolist(), itertools.cycle(self._within_reach)))
+
+    def _remember(self, scores: np.ndarray) -> None:
+        self._recent.append(scores.copy())
+        if len(self._recent) > _PIECES or len(scores) > self._post.smoothing_windows:
+            self._history()
+
+    def _history(self) -> np.ndarray:
+        """The last `smoothing_windows - 1` scores, joined only when asked for; what is older is forgotten."""
+        joined = np.concatenate(self._recent)
+        self._recent = [joined[len(joined) - self._post.smoothing_windows + 1 :].copy()]
+        return self._recent[0]
 
     def flush(self, *, end_s: float | None = None) -> list[Detection]:
         """Ends the stream: closes and returns what is open, then resets.

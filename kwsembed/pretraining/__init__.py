@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kwsembed.pretraining.anchors import AnchorEmbeddings
 from kwsembed.pretraining.cluster_objectives import ClusteringObjective
 from kwsembed.pretraining.objective import Objective
 from kwsembed.pretraining.objectives import OBJECTIVES, build_objective
@@ -10,6 +11,7 @@ from kwsembed.pretraining.pretrainer import EmbeddingPretrainer, RefreshObjectiv
 
 __all__ = [
     "OBJECTIVES",
+    "AnchorEmbeddings",
     "ClusteringObjective",
     "EmbeddingPretrainer",
     "Objective",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from kwsembed.models import forward
+from kwsembed.pretraining.anchors import AnchorEmbeddings
 from kwsembed.pretraining.objective import Objective
 
 
@@ -60,17 +59,13 @@ class RefreshObjective(keras.callbacks.Callback):
     """Renews the objective's state from all training clips, every `refresh_epochs` epochs of the objective.
 
     Args:
-        embedder: The network that is trained.
-        objective: What it is trained on.
-        anchors: `(items, frames, mels)` one unaugmented window per training clip.
+        objective: What the network is trained on.
+        anchors: Its embeddings of the training clips.
         seed: Seed of the run; each epoch clusters with a seed of its own.
     """
 
-    def __init__(
-        self, embedder: keras.Model, objective: Objective, anchors: np.ndarray, *, seed: int
-    ) -> None:
+    def __init__(self, objective: Objective, anchors: AnchorEmbeddings, *, seed: int) -> None:
         super().__init__()
-        self._embedder = embedder
         self._objective = objective
         self._anchors = anchors
         self._seed = seed
@@ -80,4 +75,4 @@ class RefreshObjective(keras.callbacks.Callback):
         every = self._objective.refresh_epochs
         if every and epoch % every == 0:
             seed = (self._seed + epoch) % 2**32  # as far as k-means counts
-            self._objective.refresh(forward(self._embedder, self._anchors), seed=seed)
+            self._objective.refresh(self._anchors.current(), seed=seed)

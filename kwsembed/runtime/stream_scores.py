@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -88,14 +89,16 @@ class StreamScorer:
 
 def to_float(chunk: np.ndarray) -> np.ndarray:
     """A chunk of floats or int16 as float32, or an AudioError."""
-    if chunk.ndim != 1 or not (chunk.dtype == np.int16 or np.issubdtype(chunk.dtype, np.floating)):
+    integers = chunk.dtype == np.int16
+    if chunk.ndim != 1 or not (integers or chunk.dtype.kind == "f"):
         raise AudioError(
             "a chunk that is no mono audio",
             expected="(samples,) of floats or int16",
             received=f"shape={chunk.shape}, dtype={chunk.dtype}",
         )
-    if chunk.dtype == np.int16:
+    if integers:
         return chunk.astype(np.float32) / 32768
-    if not np.isfinite(chunk).all():
+    # One product tells nearly always: its sum is finite only if all samples are.
+    if not (math.isfinite(chunk.dot(chunk)) or np.isfinite(chunk).all()):
         raise AudioError("a chunk holds samples that are no numbers")
     return chunk.astype(np.float32, copy=False)

@@ -52,8 +52,10 @@ class StreamingClassifier:
                     "the streaming model does not fit its description", expected=expected, received=received
                 )
         self._waveform, self._scores = inputs["waveform"]["index"], outputs["scores"]["index"]
-        self._state_inputs = [inputs[state.input]["index"] for state in bundle.states]
-        self._state_outputs = [outputs[state.output]["index"] for state in bundle.states]
+        # Of each state, the tensor that a call takes it from and the one that it leaves the next in.
+        self._state_tensors = [
+            (inputs[state.input]["index"], outputs[state.output]["index"]) for state in bundle.states
+        ]
         self._begin()
 
     def reset(self) -> None:
@@ -64,9 +66,11 @@ class StreamingClassifier:
 
     def _begin(self) -> None:
         self._states = [
-            np.full(state.shape, state.start, _TYPES[state.type]) for state in self._bundle.states
+            (into, np.full(state.shape, state.start, _TYPES[state.type]))
+            for (into, _), state in zip(self._state_tensors, self._bundle.states, strict=True)
         ]
-        self._pending = np.zeros(0, np.float32)
+        self._hop = np.zeros((1, self._bundle.timing.hop_samples), np.float32)  # what the next call takes
+        self._filled = 0  # samples of it that are there
 
     def process(self, chunk: np.ndarray) -> np.ndarray:
         """Takes the next samples; returns the scores of the hops that they complete, warm-up included.
@@ -77,23 +81,29 @@ class StreamingClassifier:
         Returns:
             `(hops, labels)` float32.
         """
-        samples = np.concatenate([self._pending, chunk.astype(np.float32, copy=False)])
-        hop = self._bundle.timing.hop_samples
-        hops = len(samples) // hop
-        self._pending = samples[hops * hop :].copy()
-        scores = np.empty((hops, len(self._bundle.labels)), np.float32)
-        for at in range(hops):
-            scores[at] = self._call(samples[at * hop : (at + 1) * hop])
+        hop_samples = self._hop.shape[1]
+        scores = np.empty(((self._filled + len(chunk)) // hop_samples, len(self._bundle.labels)), np.float32)
+        taken = 0
+        for row in range(len(scores)):
+            missing = hop_samples - self._filled
+            self._hop[0, self._filled :] = chunk[taken : taken + missing]
+            taken, self._filled = taken + missing, 0
+            scores[row] = self._call()
+        if taken < len(chunk):
+            stop = self._filled + len(chunk) - taken
+            self._hop[0, self._filled : stop] = chunk[taken:]
+            self._filled = stop
         return scores
 
-    def _call(self, waveform: np.ndarray) -> np.ndarray:
+    def _call(self) -> np.ndarray:
+        """Scores `(1, labels)` of the hop that is full; the states move on."""
         interpreter = self._interpreter
-        interpreter.set_tensor(self._waveform, waveform[None])
-        for index, state in zip(self._state_inputs, self._states, strict=True):
-            interpreter.set_tensor(index, state)
+        interpreter.set_tensor(self._waveform, self._hop)
+        for into, state in self._states:
+            interpreter.set_tensor(into, state)
         interpreter.invoke()
-        self._states = [interpreter.get_tensor(index) for index in self._state_outputs]
-        return interpreter.get_tensor(self._scores)[0]
+        self._states = [(into, interpreter.get_tensor(out)) for into, out in self._state_tensors]
+        return interpreter.get_tensor(self._scores)
 
 
 class StreamingDetector:
@@ -122,7 +132,7 @@ class StreamingDetector:
     ) -> None:
         self._timing = bundle.timing
         self._sample_rate_hz = sample_rate_hz
-        self._events = np.array([label in bundle.event_labels for label in bundle.labels])
+        self._events = np.array([bundle.labels.index(label) for label in bundle.event_labels])
         self._classifier = StreamingClassifier(bundle, runtime=runtime)
         self._resampler = Resampler(sample_rate_hz, bundle.timing.sample_rate_hz)
         window_s = bundle.timing.window_samples / bundle.timing.sample_rate_hz
@@ -156,11 +166,14 @@ class StreamingDetector:
 
     def _judge(self, waveform: np.ndarray) -> list[Detection]:
         scores = self._classifier.process(waveform)
-        warm = scores[max(self._timing.warm_up_hops - self._hops, 0) :]
+        cold = self._timing.warm_up_hops - self._hops
         self._hops += len(scores)
-        return self._shifted(self._detector.process(warm[:, self._events])) if len(warm) else []
+        warm = scores[cold:] if cold > 0 else scores
+        return self._shifted(self._detector.process(warm.take(self._events, axis=1))) if len(warm) else []
 
     def _shifted(self, found: list[Detection]) -> list[Detection]:
         """The event detector counts from the first score it saw; the stream began earlier."""
+        if not found:  # nearly always
+            return found
         shift_s = self._timing.first_start_s
         return [replace(d, onset_s=d.onset_s + shift_s, offset_s=d.offset_s + shift_s) for d in found]

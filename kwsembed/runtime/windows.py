@@ -52,7 +52,8 @@ class WindowBuffer:
         rest = kept[count * self._hop :].copy()
         self._kept, self._length = [rest], len(rest)
         self._unseen = len(kept) - ((count - 1) * self._hop + self._window)
-        return np.lib.stride_tricks.sliding_window_view(kept, self._window)[:: self._hop][:count]
+        step = kept.itemsize
+        return np.ndarray((count, self._window), np.float32, buffer=kept, strides=(self._hop * step, step))
 
     def flush(self) -> np.ndarray:
         """Ends the stream: one more window, zeros behind the last sample, if samples were in no window yet.

@@ -9,6 +9,7 @@ import numpy as np
 
 from kwsembed.evaluation.clip_metrics import clip_metrics
 from kwsembed.models import forward
+from kwsembed.pretraining import AnchorEmbeddings
 from kwsembed.training.data import TrainingData
 
 
@@ -40,24 +41,22 @@ class EmbeddingMonitor(_Monitor):
     """Logs the same for an embedder, by similarity to the mean training embedding of each class.
 
     Args:
-        embedder: The network under training.
+        anchors: The network under training and its embeddings of the training clips.
         data: The run's data.
-        anchors: `(clips, frames, mels)` one window per training clip.
     """
 
-    def __init__(self, embedder: keras.Model, data: TrainingData, anchors: np.ndarray) -> None:
+    def __init__(self, anchors: AnchorEmbeddings, data: TrainingData) -> None:
         super().__init__(data)
-        self._embedder = embedder
         self._anchors = anchors
         self._anchor_classes = data.classes_of("train")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds the metrics to the epoch's logs."""
-        known = forward(self._embedder, self._anchors)
+        known = self._anchors.current()
         means = np.stack(
             [known[self._anchor_classes == c].mean(axis=0) for c in range(len(self._data.labels))]
         )
-        self._log(logs, _softmax(forward(self._embedder, self._windows) @ means.T))
+        self._log(logs, _softmax(forward(self._anchors.embedder, self._windows) @ means.T))
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from kwsembed.data.pipeline import training_dataset
 from kwsembed.data.sampling import WindowSchedule
 from kwsembed.models import build_classifier, build_embedder, embedder_of
 from kwsembed.models.fused_normalization import for_training
-from kwsembed.pretraining import EmbeddingPretrainer, RefreshObjective, build_objective
+from kwsembed.pretraining import AnchorEmbeddings, EmbeddingPretrainer, RefreshObjective, build_objective
 from kwsembed.progress import Progress
 from kwsembed.training.checkpointing import spent_s
 from kwsembed.training.class_weights import class_factors, with_factors
@@ -106,13 +106,13 @@ class Stages:
                     say=self._say,
                 ),
             )
-            anchors = self._data.anchors("train")
+            anchors = AnchorEmbeddings(embedder, self._data.anchors("train"))
             model = EmbeddingPretrainer(embedder, objective)
             plan = self._plan(PRETRAIN, self._config.pretraining_epochs, settings.pretrain_learning_rate)
             model.compile(plan.optimizer(), jit_compile=False)
             callbacks = [
-                RefreshObjective(embedder, objective, anchors, seed=self._config.seed),
-                EmbeddingMonitor(embedder, self._data, anchors),
+                RefreshObjective(objective, anchors, seed=self._config.seed),
+                EmbeddingMonitor(anchors, self._data),
             ]
             history = run_stage(
                 model,
