@@ -70,7 +70,7 @@ def training_dataset(
         draw = schedule.draw(int(step))
         cuts = read_windows(store, schedule.clips[draw.items], draw.starts - lead, window_samples + 2 * lead)
         return (
-            change_speed(cuts, draw.speeds),
+            change_speed(cuts, draw.speeds, scale=_PCM_SCALE),
             read_windows(store, schedule.clips[draw.mix_items], draw.mix_starts, window_samples),
             draw.classes.astype(np.int32),
             draw.items.astype(np.int32),
@@ -89,8 +89,8 @@ def training_dataset(
         played, mix, classes, items, starts, augment_seed = tf.numpy_function(
             cut, [step], (tf.float32, tf.int16, tf.int32, tf.int32, tf.int32, tf.int64)
         )
-        waveforms = tf.ensure_shape(played, (batch, window_samples)) * _PCM_SCALE
-        backgrounds = tf.cast(tf.ensure_shape(mix, (batch, window_samples)), tf.float32) * _PCM_SCALE
+        waveforms = tf.ensure_shape(played, (batch, window_samples))
+        backgrounds = tf.cast(tf.ensure_shape(mix, (batch, window_samples)), tf.float32)
         seeds = tf.random.experimental.stateless_split(tf.ensure_shape(augment_seed, (2,)), 3)
         waveforms = augment_waveforms(waveforms, backgrounds, rooms, seeds[0], config=augment)
         log_mels = to_log_mel(waveforms)
