@@ -205,9 +205,9 @@ def time_clustering(bench: Bench, *, rounds: int) -> None:
         for name in ("embedding", "clustering")
     }
     print(
-        f"\nrenewing the clusters of {len(bench.classes)} clips: embedding {shares['embedding']:.1f} %, "
-        f"clustering {shares['clustering']:.1f} % of an epoch of {epoch.epoch_steps} steps of "
-        f"{epoch.batch_size} (aim: at most 10 % in all)"
+        f"\nof an epoch of {epoch.epoch_steps} steps of {epoch.batch_size}, with {len(bench.classes)} clips: "
+        f"embedding them {shares['embedding']:.1f} %, once for what is measured after an epoch and for the "
+        f"clusters of the next; clustering {shares['clustering']:.1f} % (aim: at most 10 % in all)"
     )
 
 

@@ -224,3 +224,15 @@ def test_a_written_wav_reads_back_to_the_sample(tmp_path):
     assert decode.read(tmp_path / "a.wav")[0].tolist() == values.tolist()
     every = np.arange(-32768, 32768).astype(np.int16)
     np.testing.assert_array_equal(wav.to_int16(wav.to_float(every)), every)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_sixteen_bits_become_the_floats_that_soundfile_makes_of_them(tmp_path, name, channels):
+    soundfile = sound_file()
+    samples = np.random.default_rng(0).integers(-32768, 32768, (5000, channels)).astype(np.int16)
+    soundfile.write(tmp_path / name, samples, 16000, subtype="PCM_16")
+    theirs, _ = soundfile.read(tmp_path / name, dtype="float32", always_2d=True)
+    ours, _ = decode.read(tmp_path / name)
+    assert ours.dtype == np.float32
+    np.testing.assert_array_equal(ours, theirs.mean(axis=1, dtype=np.float32))

@@ -83,9 +83,11 @@ def test_a_loud_neighbour_changes_nothing():
     np.testing.assert_array_equal(features[0], features[1])
 
 
-def test_a_clip_in_a_batch_is_the_clip_alone():
-    clips = noise(4 * 4000).reshape(4, 4000)
-    batched = LogMel(CONFIG)(clips)
+@pytest.mark.parametrize(("count", "samples"), [(4, 4000), (19, 16000), (3, 150_000), (0, 4000)])
+def test_a_clip_in_a_batch_is_the_clip_alone(count, samples):
+    clips = noise(count * samples).reshape(count, samples)
+    batched = LogMel(CONFIG)(clips)  # in pieces where it is long
+    assert batched.shape == (count, CONFIG.frame_count(samples), 64)
     for clip, features in zip(clips, batched, strict=True):
         np.testing.assert_allclose(features, LogMel(CONFIG)(clip), rtol=1e-6, atol=1e-6)
 

@@ -147,6 +147,51 @@ def test_any_seed_of_the_settings_will_do(seed):
     assert draw.seed.dtype == np.int64
 
 
+def one_by_one(schedule, store, draw, step):
+    """Items, starts, and those of the backgrounds, by a loop that takes one random number at a time."""
+    random = np.random.Generator(np.random.Philox(key=schedule._key, counter=[0, 0, 0, step]))
+    random.random(), random.permutation(len(draw.classes))
+
+    def pick(members, sizes):
+        edges = np.cumsum(sizes)
+        return members[np.searchsorted(edges, random.random() * edges[-1], side="right")]
+
+    def anywhere(item):
+        room = int(store.samples[item]) - WINDOW
+        return np.floor(min(room, 0) + random.random() * (abs(room) + 1))
+
+    def start(item):
+        if not EVENT[schedule.classes[item]]:
+            return anywhere(item)
+        onset, offset = pick(store.segments[item], [b - a for a, b in store.segments[item]])
+        low, high = sorted((offset - WINDOW, onset))
+        slack = (0.1 if offset - onset <= WINDOW else 0.25) * min(WINDOW, offset - onset)
+        return np.floor(low - slack + random.random() * (high - low + 2 * slack))
+
+    sizes = np.array([schedule._windows_of(item) for item in range(len(schedule.clips))])
+    members = [np.flatnonzero(schedule.classes == index) for index in range(len(LABELS))]
+    backgrounds = np.flatnonzero(~EVENT[schedule.classes])
+    items = [pick(members[index], sizes[members[index]]) for index in draw.classes]
+    mix_items = [pick(backgrounds, sizes[backgrounds]) for _ in items]
+    return items, [start(item) for item in items], mix_items, [anywhere(item) for item in mix_items]
+
+
+def test_a_batch_is_what_a_loop_over_its_examples_draws():
+    store = silent_store(
+        ("tone_1k", 9000, [[500, 900], [2000, 5000]]),
+        ("tone_1k", 2500, [[0, 2500]]),
+        ("tone_3k", 700, [[100, 300], [350, 420]]),
+        ("hiss", 5000, None),
+        ("hiss", 400, None),
+        ("quiet", 12000, None),
+    )
+    schedule = schedule_of(store, sampling="balanced", seed=5)
+    for step in range(20):
+        draw = schedule.draw(step)
+        found = (draw.items, draw.starts, draw.mix_items, draw.mix_starts)
+        np.testing.assert_array_equal(found, one_by_one(schedule, store, draw, step))
+
+
 def test_classes_and_items_agree():
     store = tones()
     schedule = schedule_of(store)

@@ -50,3 +50,11 @@ def test_pcm_keeps_its_unit():
     change = SpeedChange(50, largest_change=0.1)
     constant = np.full((1, 50 + 2 * change.lead), -12345, np.int16)
     np.testing.assert_array_equal(change(constant, np.array([0.3])), np.full((1, 50), -12345, np.float32))
+
+
+def test_samples_are_scaled_as_they_are_played():
+    change = SpeedChange(50, largest_change=0.1)
+    pcm = np.random.default_rng(0).integers(-32768, 32768, (9, 50 + 2 * change.lead)).astype(np.int16)
+    draws = np.linspace(0, 0.99, 9)
+    expected = change(pcm, draws) * np.float32(1 / 32768)
+    np.testing.assert_array_equal(change(pcm, draws, scale=1 / 32768), expected)

@@ -9,12 +9,14 @@ import tensorflow as tf
 
 from kwsembed.frontend import FrontendConfig, hann_window, mel_matrix
 
+_PIECE_S = 8.0  # of audio: 4 and 16 take about as long, 64 a third longer
+
 
 class LogMel:
     """Turns waveforms into log-mel features inside a TensorFlow graph.
 
-    Each clip is computed from its own samples only, so a batch changes nothing. Map it over clips of 1 to 30
-    seconds before batching them: the work on a large batch falls out of the processor's cache.
+    Each clip is computed from its own samples only, so a batch changes nothing. A batch of known size is
+    worked through in pieces: the work on all of it would fall out of the processor's cache.
 
     Args:
         config: Definition of the front end.
@@ -46,8 +48,22 @@ class LogMel:
         Returns:
             `(frames, mels)` or `(..., frames, mels)` float32.
         """
-        config = self.config
         waveform = tf.convert_to_tensor(waveform, tf.float32)
+        at_once = self._clips_at_once(waveform.shape)
+        if at_once is None:
+            return self._of_all(waveform)
+        firsts = range(0, waveform.shape[0], at_once)
+        return tf.concat([self._of_all(waveform[first : first + at_once]) for first in firsts], axis=0)
+
+    def _clips_at_once(self, shape: tf.TensorShape) -> int | None:
+        """How many clips of a batch make a piece; None where the batch is unknown, or no longer than one."""
+        if shape.rank != 2 or not shape.is_fully_defined():
+            return None
+        at_once = max(1, round(_PIECE_S * self.config.sample_rate_hz / max(1, shape[1])))
+        return at_once if shape[0] > at_once else None
+
+    def _of_all(self, waveform: tf.Tensor) -> tf.Tensor:
+        config = self.config
         samples = waveform.shape[-1] if waveform.shape.rank else None
         frames = None if samples is None else config.frame_count(samples)
         framed = self._frames(waveform)

@@ -141,8 +141,8 @@ class _AugmentedAudio:
         played, mix, classes, items, augment_seed = tf.numpy_function(
             self._cut, [step], (tf.float32, tf.int16, tf.int32, tf.int32, tf.int64)
         )
-        waveforms = tf.ensure_shape(played, (batch, window_samples)) * _PCM_SCALE
-        backgrounds = tf.cast(tf.ensure_shape(mix, (batch, window_samples)), tf.float32) * _PCM_SCALE
+        waveforms = tf.ensure_shape(played, (batch, window_samples))
+        backgrounds = tf.cast(tf.ensure_shape(mix, (batch, window_samples)), tf.float32)
         seeds = tf.random.experimental.stateless_split(tf.ensure_shape(augment_seed, (2,)), 3)
         waveforms = augment_waveforms(waveforms, backgrounds, self._rooms, seeds[0], config=self._augment)
         classes, items = (tf.ensure_shape(values, (batch,)) for values in (classes, items))
@@ -156,7 +156,7 @@ class _AugmentedAudio:
             self._store, schedule.clips[draw.items], draw.starts - lead, window_samples + 2 * lead
         )
         return (
-            self._change_speed(cuts, draw.speeds),
+            self._change_speed(cuts, draw.speeds, scale=_PCM_SCALE),
             read_windows(self._store, schedule.clips[draw.mix_items], draw.mix_starts, window_samples),
             draw.classes.astype(np.int32),
             draw.items.astype(np.int32),

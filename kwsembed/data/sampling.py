@@ -147,21 +147,17 @@ class WindowSchedule:
         edges = np.cumsum(self.probabilities)
         classes = np.searchsorted(edges / edges[-1], position, side="right")
         classes = random.permutation(classes)
-        items = np.array(
-            [_pick(self._members[index], self._member_edges[index], random.random()) for index in classes]
-        )
-        mix_items = np.array(
-            [
-                _pick(self._backgrounds, self._background_edges, random.random())
-                for _ in range(self.batch_size)
-            ]
-        )
+        within_class, items = random.random(self.batch_size), np.empty(self.batch_size, np.int64)
+        for index in np.unique(classes):
+            chosen = classes == index
+            items[chosen] = _pick(self._members[index], self._member_edges[index], within_class[chosen])
+        mix_items = _pick(self._backgrounds, self._background_edges, random.random(self.batch_size))
         return Draw(
             items=items,
             classes=classes,
-            starts=np.array([self._start(item, random) for item in items]),
+            starts=self._starts(items, random),
             mix_items=mix_items,
-            mix_starts=np.array([self._anywhere(item, random) for item in mix_items]),
+            mix_starts=self._anywhere(mix_items, random.random(self.batch_size)),
             speeds=random.random(self.batch_size),
             seed=random.integers(0, 2**62, size=2, dtype=np.int64),
         )
@@ -183,24 +179,32 @@ class WindowSchedule:
             covered = sum(offset - onset for onset, offset in self._segments[item])
         return max(1.0, covered / self.window_samples)
 
-    def _start(self, item: int, random: np.random.Generator) -> int:
-        if not self.event[self.classes[item]]:
-            return self._anywhere(item, random)
+    def _starts(self, items: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """First samples `(batch,)`; an event takes two random numbers: for its region and for its place."""
+        event = self.event[self.classes[items]]
+        ends = np.cumsum(1 + event)
+        numbers = random.random(int(ends[-1]))
+        starts = self._anywhere(items, numbers[ends - 1])
+        for place in np.flatnonzero(event):
+            starts[place] = self._around_event(items[place], *numbers[ends[place] - 2 : ends[place]])
+        return starts
+
+    def _around_event(self, item: int, region: float, position: float) -> int:
         segments = self._segments[item]
         edges = np.cumsum(segments[:, 1] - segments[:, 0])
-        onset, offset = segments[np.searchsorted(edges, random.random() * edges[-1], side="right")]
+        onset, offset = segments[np.searchsorted(edges, region * edges[-1], side="right")]
         # A short event lies wholly inside, up to a tenth cut off; a long one fills at least three quarters.
         slack = 0.1 if offset - onset <= self.window_samples else 0.25
         first, last = offset - self.window_samples, onset
         low, high = min(first, last), max(first, last)
         slack_samples = slack * min(self.window_samples, offset - onset)
-        return int(np.floor(low - slack_samples + random.random() * (high - low + 2 * slack_samples)))
+        return int(np.floor(low - slack_samples + position * (high - low + 2 * slack_samples)))
 
-    def _anywhere(self, item: int, random: np.random.Generator) -> int:
-        room = int(self._lengths[item]) - self.window_samples
-        return int(np.floor(min(room, 0) + random.random() * (abs(room) + 1)))
+    def _anywhere(self, items: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        room = self._lengths[items] - self.window_samples
+        return np.floor(np.minimum(room, 0) + positions * (np.abs(room) + 1)).astype(np.int64)
 
 
-def _pick(members: np.ndarray, edges: np.ndarray, position: float) -> int:
-    """A member, drawn in proportion to the steps of `edges`."""
-    return int(members[np.searchsorted(edges, position * edges[-1], side="right")])
+def _pick(members: np.ndarray, edges: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Members, drawn in proportion to the steps of `edges`."""
+    return members[np.searchsorted(edges, positions * edges[-1], side="right")]

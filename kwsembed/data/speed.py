@@ -28,7 +28,7 @@ class SpeedChange:
 
     Example:
         >>> change = SpeedChange(4, largest_change=0.0)
-        >>> change(np.arange(4 + 2 * change.lead)[np.newaxis], np.array([0.5]))
+        >>> change(np.arange(4 + 2 * change.lead, dtype=np.int16)[np.newaxis], np.array([0.5]))
         array([[1., 2., 3., 4.]], dtype=float32)
     """
 
@@ -43,22 +43,27 @@ class SpeedChange:
         self._left = position.astype(np.intp)
         self._fraction = (position - self._left).astype(np.float32)
 
-    def __call__(self, windows: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    def __call__(self, windows: np.ndarray, draws: np.ndarray, *, scale: float = 1.0) -> np.ndarray:
         """Plays each window at a speed of its own; its centre stays where it is.
 
         Args:
             windows: `(batch, samples + 2 * lead)` of any type.
             draws: `(batch,)` in [0, 1): which of the speeds, from the slowest to the fastest.
+            scale: What samples are multiplied by.
 
         Returns:
-            `(batch, samples)` float32, in the unit of `windows`.
+            `(batch, samples)` float32, in the unit of `windows` times `scale`.
         """
         result = np.empty((len(windows), self._left.shape[1]), np.float32)
+        heard, slope = np.empty(windows.shape[1], np.float32), np.empty(windows.shape[1] - 1, np.float32)
+        left_sample = np.empty(result.shape[1], np.float32)
         for row, window, step in zip(result, windows, self._chosen(draws), strict=True):
-            heard = window.astype(np.float32)
-            slope = np.diff(heard).take(self._left[step])
-            np.multiply(slope, self._fraction[step], out=row)
-            row += heard.take(self._left[step])
+            np.multiply(window, np.float32(scale), out=heard, casting="unsafe")
+            np.subtract(heard[1:], heard[:-1], out=slope)
+            # No position is out of range; mode "clip" spares the check, and a buffer for its sake.
+            slope.take(self._left[step], out=row, mode="clip")
+            row *= self._fraction[step]
+            row += heard.take(self._left[step], out=left_sample, mode="clip")
         return result
 
     def _chosen(self, draws: np.ndarray) -> np.ndarray:
