@@ -191,12 +191,21 @@ def test_targets_mix_label_and_teacher() -> None:
     )
 
 
-def test_class_weights_make_every_class_count_alike() -> None:
-    weights = example_weights(bank(2), config=TrainConfig(), labels=("beep", "noise"))
-    np.testing.assert_allclose(weights, [2.0, 2 / 3], rtol=1e-6)  # 0.25 * 2 = 0.75 * 2/3
-    twice = TrainConfig(class_weights={"beep": 2.0})
-    doubled = example_weights(bank(2), config=twice, labels=("beep", "noise"))
-    assert doubled[0] / doubled[1] == pytest.approx(6.0)
+def test_the_event_has_its_share_and_the_others_have_the_rest_as_they_are_heard() -> None:
+    classes = np.arange(3)
+    three = dataclasses.replace(
+        bank(3),
+        classes=classes,
+        probabilities=np.array([0.25, 0.25, 0.5]),
+        windows_per_class=np.array([10.0, 30.0, 90.0]),
+    )
+    labels = ("beep", "knock", "noise")
+    weights = example_weights(three, event=0, config=TrainConfig(), labels=labels)
+    # A fifth for the beep, and of four fifths a quarter and three quarters for 30 and 90 windows.
+    np.testing.assert_allclose(weights * three.probabilities, [0.2, 0.2, 0.6], rtol=1e-6)
+    twice = TrainConfig(class_weights={"noise": 2.0})
+    doubled = example_weights(three, event=0, config=twice, labels=labels)
+    np.testing.assert_allclose(doubled * three.probabilities, np.array([0.2, 0.2, 1.2]) / 1.6, rtol=1e-6)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Trains the network for one event: class weights, and the network of the run as its teacher."""
+"""Trains the network for one event against all else that is heard, the network of the run as its teacher."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from kwsembed.config import TrainConfig
-from kwsembed.data.augment import mask_spectrogram
 from kwsembed.export_targets.esphome_examples import Examples
 from kwsembed.export_targets.esphome_features import CHANNELS, INPUT_SCALE, INPUT_ZERO_POINT
 from kwsembed.models.fused_normalization import for_training
 from kwsembed.models.temporal_cnn import temporal_cnn
 from kwsembed.progress import Progress, silent
-from kwsembed.training.class_weights import class_factors, with_factors
-from kwsembed.training.rebalancing import rebalancing
+from kwsembed.training.class_weights import class_factors
 from kwsembed.training.stage import StagePlan
 
 _BATCH = 128
@@ -24,9 +22,10 @@ _EPOCH_STEPS = 100
 _LEARNING_RATE = 3e-3
 TEACHER_SHARE = 0.5
 """Of the target; the rest is the label."""
-_REMEDY = rebalancing("class_weight").phases[0]
-SAMPLING = _REMEDY.sampling
-"""How classes are drawn; class weights do the rest."""
+SAMPLING = "square_root"
+"""How classes are drawn; weights do the rest."""
+EVENT_SHARE = 0.2
+"""Of the loss; what else is heard has the rest, each class as much as there is of it."""
 
 
 def train_network(
@@ -42,9 +41,10 @@ def train_network(
     """Trains a `temporal_cnn` to tell one label from all others.
 
     Args:
-        examples: The bank; stripes of the features are masked anew each time an example is seen.
+        examples: The bank. Its features are not masked: the network is so small that it does not learn even
+            these by heart, and stripes as wide as the run's would hide a quarter of the channels.
         event: Class of the event.
-        config: Settings of the run: class weights, masks, weight decay, seed.
+        config: Settings of the run: class weights, weight decay, seed.
         labels: Names of the classes.
         steps: Batches to train on, rounded up to whole epochs.
         teacher_share: How much of the target is the teacher's probability of the event, and not the label.
@@ -66,7 +66,7 @@ def train_network(
     batches = _batches(
         examples,
         targets(examples, event=event, teacher_share=teacher_share),
-        example_weights(examples, config=config, labels=labels),
+        example_weights(examples, event=event, config=config, labels=labels),
         config=config,
     )
     faster.fit(
@@ -98,14 +98,21 @@ def targets(examples: Examples, *, event: int, teacher_share: float) -> np.ndarr
     return mixed.astype(np.float32)
 
 
-def example_weights(examples: Examples, *, config: TrainConfig, labels: tuple[str, ...]) -> np.ndarray:
-    """`(examples,)` float32: what class weights give an example of each class; 1 on average."""
-    weights = with_factors(
-        _REMEDY.weigh(examples.probabilities, examples.windows_per_class),
-        class_factors(config.class_weights, labels),
-        examples.probabilities,
-    )
-    return weights[examples.classes]
+def example_weights(
+    examples: Examples, *, event: int, config: TrainConfig, labels: tuple[str, ...]
+) -> np.ndarray:
+    """`(examples,)` float32: what an example of each class counts; 1 on average over the draws.
+
+    The event has a share of its own. All others have the rest as they are heard: a detector of one event
+    fires for nothing mostly in background, which equal weights for every class would make as rare as the
+    rarest event. Factors of the user's come on top.
+    """
+    windows = np.asarray(examples.windows_per_class, np.float64)
+    share = (1 - EVENT_SHARE) * windows / np.delete(windows, event).sum()
+    share[event] = EVENT_SHARE
+    share *= class_factors(config.class_weights, labels)
+    weights = share / share.sum() / examples.probabilities
+    return weights[examples.classes].astype(np.float32)
 
 
 def as_numbers(features: np.ndarray) -> np.ndarray:
@@ -125,19 +132,12 @@ def _batches(
             order = random.permutation(len(target))
             for first in range(0, len(order) - batch + 1, batch):
                 rows = order[first : first + batch]
-                numbers = as_numbers(examples.features[rows])
-                yield numbers, target[rows, np.newaxis], weights[rows], random.integers(2**62, size=2)
-
-    def masked(
-        features: tf.Tensor, wanted: tf.Tensor, weight: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        shown = mask_spectrogram(features, seed, config=config.augment)
-        return shown[:, :, tf.newaxis], wanted, weight
+                numbers = as_numbers(examples.features[rows])[:, :, np.newaxis]
+                yield numbers, target[rows, np.newaxis], weights[rows]
 
     signature = (
-        tf.TensorSpec((batch, frames, CHANNELS), tf.float32),
+        tf.TensorSpec((batch, frames, 1, CHANNELS), tf.float32),
         tf.TensorSpec((batch, 1), tf.float32),
         tf.TensorSpec((batch,), tf.float32),
-        tf.TensorSpec((2,), tf.int64),
     )
-    return tf.data.Dataset.from_generator(chosen, output_signature=signature).map(masked).prefetch(4)
+    return tf.data.Dataset.from_generator(chosen, output_signature=signature).prefetch(4)

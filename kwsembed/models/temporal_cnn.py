@@ -15,9 +15,9 @@ from kwsembed.errors import ConfigError
 from kwsembed.models.width import initial_weights
 
 STRIDE = 3
-_FIRST_KERNEL, _FIRST_CHANNELS = 5, 32
+_FIRST_KERNEL, _FIRST_CHANNELS = 5, 48
 # (kernel, channels) of each separable block.
-_BLOCKS = ((5, 48), (7, 48), (9, 48), (9, 64))
+_BLOCKS = ((5, 64), (7, 64), (9, 96), (9, 96))
 
 
 def temporal_cnn(frames: int, features: int, *, seed: int = 0) -> keras.Model:
