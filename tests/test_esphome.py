@@ -21,7 +21,7 @@ from kwsembed.detection.replay import Event
 from kwsembed.errors import ConfigError, KwsembedError
 from kwsembed.evaluation.streams import Stream
 from kwsembed.export_targets import esphome
-from kwsembed.export_targets.esphome_centring import centre
+from kwsembed.export_targets.esphome_centring import centre, float_replay, misses_on
 from kwsembed.export_targets.esphome_examples import Examples
 from kwsembed.export_targets.esphome_features import INPUT_RANGE, frame_count, micro_features
 from kwsembed.export_targets.esphome_judgement import (
@@ -31,7 +31,14 @@ from kwsembed.export_targets.esphome_judgement import (
     SplitFeatures,
     probabilities,
 )
-from kwsembed.export_targets.esphome_training import as_numbers, example_weights, targets, train_network
+from kwsembed.export_targets.esphome_training import (
+    RECIPES,
+    Recipe,
+    as_numbers,
+    example_weights,
+    targets,
+    train_network,
+)
 from kwsembed.models.temporal_cnn import STRIDE, over_stream, temporal_cnn
 from kwsembed.runtime.interpreter import open_interpreter
 from kwsembed.tflite import describe
@@ -191,18 +198,35 @@ def test_targets_mix_label_and_teacher() -> None:
     )
 
 
+def test_the_event_has_its_share_and_the_others_have_the_rest_as_they_are_heard() -> None:
+    classes = np.arange(3)
+    three = dataclasses.replace(
+        bank(3),
+        classes=classes,
+        probabilities=np.array([0.25, 0.25, 0.5]),
+        windows_per_class=np.array([10.0, 30.0, 90.0]),
+    )
+    labels = ("beep", "knock", "noise")
+    weights = example_weights(three, event=0, config=TrainConfig(), labels=labels, as_heard=True)
+    # A fifth for the beep, and of four fifths a quarter and three quarters for 30 and 90 windows.
+    np.testing.assert_allclose(weights * three.probabilities, [0.2, 0.2, 0.6], rtol=1e-6)
+    twice = TrainConfig(class_weights={"noise": 2.0})
+    doubled = example_weights(three, event=0, config=twice, labels=labels, as_heard=True)
+    np.testing.assert_allclose(doubled * three.probabilities, np.array([0.2, 0.2, 1.2]) / 1.6, rtol=1e-6)
+
+
 def test_class_weights_make_every_class_count_alike() -> None:
-    weights = example_weights(bank(2), config=TrainConfig(), labels=("beep", "noise"))
+    weights = example_weights(bank(2), event=0, config=TrainConfig(), labels=("beep", "noise"))
     np.testing.assert_allclose(weights, [2.0, 2 / 3], rtol=1e-6)  # 0.25 * 2 = 0.75 * 2/3
-    twice = TrainConfig(class_weights={"beep": 2.0})
-    doubled = example_weights(bank(2), config=twice, labels=("beep", "noise"))
-    assert doubled[0] / doubled[1] == pytest.approx(6.0)
 
 
 @pytest.mark.slow
-def test_training_tells_the_event_from_the_rest() -> None:
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_training_tells_the_event_from_the_rest(recipe: Recipe) -> None:
     shown = bank(64)
-    trained = train_network(shown, event=1, config=TrainConfig(), labels=("noise", "beep"), steps=60)
+    trained = train_network(
+        shown, event=1, config=TrainConfig(), labels=("noise", "beep"), steps=60, recipe=recipe
+    )
     logits = np.asarray(trained(as_numbers(shown.features)[:, :, np.newaxis], training=False))[:, 0]
     assert np.mean(logits[shown.classes == 1, None] > logits[shown.classes == 0]) > 0.95
 
@@ -272,6 +296,20 @@ def test_centring_puts_the_threshold_in_the_middle(network: keras.Model, split: 
     assert moved.get_weights()[-1] == pytest.approx(network.get_weights()[-1] - was_at, abs=1e-5)
     # Means of probabilities do not move quite as logits do.
     assert abs(centre(moved, split, "beep", target_false_alarms_per_hour=0.5)) < 0.3 < abs(was_at)
+
+
+def test_networks_are_compared_at_five_counts_of_false_alarms(
+    network: keras.Model, split: SplitFeatures
+) -> None:
+    replay = float_replay(network, split, "beep")
+    levels = np.unique(np.concatenate([replay.negative_smoothed, replay.positive_smoothed]))
+    levels = [float(level) for level in levels[np.isfinite(levels)]] + [1.1]
+    alarms = np.maximum.accumulate([replay.false_alarms(level) for level in levels[::-1]])[::-1]
+    slow = sum(
+        min(replay.misses(level) for level, count in zip(levels, alarms, strict=True) if count <= most)
+        for most in (0, 1, 2, 4, 8)
+    )
+    assert misses_on(network, split, "beep") == slow
 
 
 def test_features_follow_the_stream_before_them() -> None:

@@ -19,6 +19,7 @@ from kwsembed.data.cache import build_cache
 from kwsembed.detection.operating import OperatingPoint
 from kwsembed.errors import ConfigError
 from kwsembed.export_targets.esphome_centring import centre
+from kwsembed.export_targets.esphome_choice import best_of
 from kwsembed.export_targets.esphome_examples import Examples, make_examples, network_teacher
 from kwsembed.export_targets.esphome_features import (
     CHANNELS,
@@ -29,7 +30,7 @@ from kwsembed.export_targets.esphome_features import (
     micro_features,
 )
 from kwsembed.export_targets.esphome_judgement import Cutoff, EsphomeJudgement, SplitFeatures
-from kwsembed.export_targets.esphome_training import SAMPLING, as_numbers, train_network
+from kwsembed.export_targets.esphome_training import SAMPLING, as_numbers
 from kwsembed.export_targets.micro_arena import Arena, arena
 from kwsembed.export_targets.output import check_output, writing
 from kwsembed.progress import ProgressLine
@@ -119,17 +120,10 @@ def export(
         sampling=SAMPLING,
         progress=ProgressLine("making examples", unit="windows"),
     )
-    network = train_network(
-        bank,
-        event=audio.labels.index(event),
-        config=prior.config,
-        labels=audio.labels,
-        steps=steps,
-        progress=ProgressLine("training", unit="steps"),
-    )
+    heard = SplitFeatures.of(audio.audio("validation"), event)
+    network = best_of(bank, heard, event, audio=audio, steps=steps, say=say)
     say("quantising, and choosing the cutoff on validation with the int8 model")
     target = prior.bundle.operating_points[event].target_false_alarms_per_hour
-    heard = SplitFeatures.of(audio.audio("validation"), event)
     centre(network, heard, event, target_false_alarms_per_hour=target)
     model = esphome_model(network, representative=_representative(bank), input_range=INPUT_RANGE)
     judged = EsphomeJudgement(model, heard, event)

@@ -1,8 +1,9 @@
-"""Trains the network for one event: class weights, and the network of the run as its teacher."""
+"""Trains the network for one event against all else that is heard, the network of the run as its teacher."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from kwsembed.data.augment import mask_spectrogram
 from kwsembed.export_targets.esphome_examples import Examples
 from kwsembed.export_targets.esphome_features import CHANNELS, INPUT_SCALE, INPUT_ZERO_POINT
 from kwsembed.models.fused_normalization import for_training
-from kwsembed.models.temporal_cnn import temporal_cnn
+from kwsembed.models.temporal_cnn import NARROW, WIDE, temporal_cnn
 from kwsembed.progress import Progress, silent
 from kwsembed.training.class_weights import class_factors, with_factors
 from kwsembed.training.rebalancing import rebalancing
@@ -26,7 +27,32 @@ TEACHER_SHARE = 0.5
 """Of the target; the rest is the label."""
 _REMEDY = rebalancing("class_weight").phases[0]
 SAMPLING = _REMEDY.sampling
-"""How classes are drawn; class weights do the rest."""
+"""How classes are drawn; weights do the rest."""
+EVENT_SHARE = 0.2
+"""Of the loss with weights as heard; what else is heard has the rest."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to train a network.
+
+    Attributes:
+        channels: Of the network.
+        masks: Hide stripes of the features, as the run's own training does, anew each time they are seen.
+        as_heard: Weigh all but the event by how much there is of each class, so that background counts most,
+            as on a stream; else every class counts alike.
+    """
+
+    channels: tuple[int, ...]
+    masks: bool
+    as_heard: bool
+
+
+RECIPES = (
+    Recipe(NARROW, masks=True, as_heard=False),
+    Recipe(WIDE, masks=False, as_heard=True),
+)
+"""Neither is better for all events: see docs/decisions/0016-esphome.md."""
 
 
 def train_network(
@@ -36,24 +62,29 @@ def train_network(
     config: TrainConfig,
     labels: tuple[str, ...],
     steps: int,
+    recipe: Recipe = RECIPES[0],
+    seed: int | None = None,
     teacher_share: float = TEACHER_SHARE,
     progress: Progress = silent,
 ) -> keras.Model:
     """Trains a `temporal_cnn` to tell one label from all others.
 
     Args:
-        examples: The bank; stripes of the features are masked anew each time an example is seen.
+        examples: The bank.
         event: Class of the event.
         config: Settings of the run: class weights, masks, weight decay, seed.
         labels: Names of the classes.
         steps: Batches to train on, rounded up to whole epochs.
+        recipe: How.
+        seed: Of initial weights, order and masks; the run's if None.
         teacher_share: How much of the target is the teacher's probability of the event, and not the label.
         progress: Called with steps done and steps in all.
 
     Returns:
         The network, `(batch, frames, 1, 40)` features from 0 to 26 -> logits `(batch, 1)`.
     """
-    network = temporal_cnn(examples.features.shape[1], CHANNELS, seed=config.seed)
+    seed = config.seed if seed is None else seed
+    network = temporal_cnn(examples.features.shape[1], CHANNELS, seed=seed, channels=recipe.channels)
     faster = for_training(network)
     epoch_steps = min(steps, _EPOCH_STEPS)
     epochs = -(-steps // epoch_steps)
@@ -66,8 +97,9 @@ def train_network(
     batches = _batches(
         examples,
         targets(examples, event=event, teacher_share=teacher_share),
-        example_weights(examples, config=config, labels=labels),
-        config=config,
+        example_weights(examples, event=event, config=config, labels=labels, as_heard=recipe.as_heard),
+        config=config if recipe.masks else _without_masks(config),
+        seed=seed,
     )
     faster.fit(
         batches,
@@ -98,14 +130,24 @@ def targets(examples: Examples, *, event: int, teacher_share: float) -> np.ndarr
     return mixed.astype(np.float32)
 
 
-def example_weights(examples: Examples, *, config: TrainConfig, labels: tuple[str, ...]) -> np.ndarray:
-    """`(examples,)` float32: what class weights give an example of each class; 1 on average."""
-    weights = with_factors(
-        _REMEDY.weigh(examples.probabilities, examples.windows_per_class),
-        class_factors(config.class_weights, labels),
-        examples.probabilities,
-    )
-    return weights[examples.classes]
+def example_weights(
+    examples: Examples, *, event: int, config: TrainConfig, labels: tuple[str, ...], as_heard: bool = False
+) -> np.ndarray:
+    """`(examples,)` float32: what an example of each class counts; 1 on average over the draws.
+
+    Class weights of the remedy, or, as heard, a share for the event and the rest for the others in
+    proportion to their windows. Factors of the user's come on top.
+    """
+    factors = class_factors(config.class_weights, labels)
+    windows = np.asarray(examples.windows_per_class, np.float64)
+    if as_heard:
+        share = (1 - EVENT_SHARE) * windows / np.delete(windows, event).sum()
+        share[event] = EVENT_SHARE
+        weights = share / examples.probabilities
+    else:
+        weights = _REMEDY.weigh(examples.probabilities, examples.windows_per_class)
+    scaled = with_factors(weights.astype(np.float32), factors, examples.probabilities)
+    return scaled[examples.classes]
 
 
 def as_numbers(features: np.ndarray) -> np.ndarray:
@@ -113,11 +155,15 @@ def as_numbers(features: np.ndarray) -> np.ndarray:
     return (features.astype(np.float32) - INPUT_ZERO_POINT) * np.float32(INPUT_SCALE)
 
 
+def _without_masks(config: TrainConfig) -> TrainConfig:
+    return replace(config, augment=replace(config.augment, time_masks=0, mel_masks=0))
+
+
 def _batches(
-    examples: Examples, target: np.ndarray, weights: np.ndarray, *, config: TrainConfig
+    examples: Examples, target: np.ndarray, weights: np.ndarray, *, config: TrainConfig, seed: int
 ) -> tf.data.Dataset:
     """Endless batches: the bank in a new order each time."""
-    random = np.random.default_rng(config.seed)
+    random = np.random.default_rng(seed)
     frames, batch = examples.features.shape[1], min(_BATCH, len(target))
 
     def chosen() -> Iterator[tuple[np.ndarray, ...]]:
@@ -129,9 +175,9 @@ def _batches(
                 yield numbers, target[rows, np.newaxis], weights[rows], random.integers(2**62, size=2)
 
     def masked(
-        features: tf.Tensor, wanted: tf.Tensor, weight: tf.Tensor, seed: tf.Tensor
+        features: tf.Tensor, wanted: tf.Tensor, weight: tf.Tensor, stripes: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        shown = mask_spectrogram(features, seed, config=config.augment)
+        shown = mask_spectrogram(features, stripes, config=config.augment)
         return shown[:, :, tf.newaxis], wanted, weight
 
     signature = (

@@ -6,6 +6,8 @@ Separable convolutions whose kernels grow, as in microWakeWord's mixed networks 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -15,12 +17,15 @@ from kwsembed.errors import ConfigError
 from kwsembed.models.width import initial_weights
 
 STRIDE = 3
-_FIRST_KERNEL, _FIRST_CHANNELS = 5, 32
-# (kernel, channels) of each separable block.
-_BLOCKS = ((5, 48), (7, 48), (9, 48), (9, 64))
+_FIRST_KERNEL = 5
+_KERNELS = (5, 7, 9, 9)  # of each separable block
+NARROW, WIDE = (32, 48, 48, 48, 64), (48, 64, 64, 96, 96)
+"""Channels of the first convolution and of each block."""
 
 
-def temporal_cnn(frames: int, features: int, *, seed: int = 0) -> keras.Model:
+def temporal_cnn(
+    frames: int, features: int, *, seed: int = 0, channels: Sequence[int] = NARROW
+) -> keras.Model:
     """Builds the network for windows of so many frames.
 
     Args:
@@ -28,6 +33,7 @@ def temporal_cnn(frames: int, features: int, *, seed: int = 0) -> keras.Model:
             mean at the end is taken over more positions.
         features: Features of a frame.
         seed: Of the initial weights.
+        channels: Of the first convolution and of each block.
 
     Returns:
         Model, `(batch, frames, 1, features)` -> logits `(batch, 1)`.
@@ -39,28 +45,28 @@ def temporal_cnn(frames: int, features: int, *, seed: int = 0) -> keras.Model:
         >>> temporal_cnn(98, 40).output_shape
         (None, 1)
     """
-    blocks = _fitting((frames - _FIRST_KERNEL) // STRIDE + 1)
-    if not blocks:
+    kernels = _fitting((frames - _FIRST_KERNEL) // STRIDE + 1)
+    if not kernels:
         raise ConfigError("the window is too short for this network", received=f"{frames=}")
     inputs = keras.Input((frames, 1, features), name="features")
     with initial_weights(seed):
-        first = layers.Conv2D(_FIRST_CHANNELS, (_FIRST_KERNEL, 1), strides=(STRIDE, 1), use_bias=False)
+        first = layers.Conv2D(channels[0], (_FIRST_KERNEL, 1), strides=(STRIDE, 1), use_bias=False)
         hidden = _normalised(first(inputs))
-        for kernel, channels in blocks:
+        for kernel, width in zip(kernels, channels[1:], strict=False):
             hidden = layers.DepthwiseConv2D((kernel, 1), use_bias=False)(hidden)
-            hidden = _normalised(layers.Conv2D(channels, 1, use_bias=False)(hidden))
+            hidden = _normalised(layers.Conv2D(width, 1, use_bias=False)(hidden))
         logit = layers.Dense(1, name="logit")(layers.GlobalAveragePooling2D()(hidden))
     return keras.Model(inputs, logit, name="temporal_cnn")
 
 
-def _fitting(positions: int) -> list[tuple[int, int]]:
-    blocks = []
-    for kernel, channels in _BLOCKS:
+def _fitting(positions: int) -> list[int]:
+    kernels = []
+    for kernel in _KERNELS:
         positions -= kernel - 1
         if positions < 1:
             break
-        blocks.append((kernel, channels))
-    return blocks
+        kernels.append(kernel)
+    return kernels
 
 
 def _normalised(hidden: keras.KerasTensor) -> keras.KerasTensor:
