@@ -82,7 +82,7 @@ def teacher_targets_of(
         dims: See `teacher_targets`.
         windows: How many windows to ask about, at most.
         steps: Steps of pretraining; no more windows are asked about than they hold.
-        progress: Called with windows done and windows in all.
+        progress: Called with steps of whose windows it has been asked, and how many there are.
         say: Receives a line for the user.
 
     Raises:
@@ -107,7 +107,7 @@ def teacher_targets_of(
             teacher,
             heard.as_numpy_iterator(),
             count=asked_steps * schedule.batch_size,
-            progress=progress,
+            progress=lambda done, _: progress(done // schedule.batch_size, asked_steps),
         )
         targets = teacher_targets(features, dims=dims)
         content = io.BytesIO()

@@ -1,0 +1,124 @@
+"""What a teacher's own answers are worth on your sounds: `python -m benchmarks.teacher_probe DATA TEACHER`
+
+A logistic regression with class weights on the teacher's answers, averaged over each clip, judged like the
+networks of a study. It says how much there is to learn from this teacher before anything is trained, and with
+`--ratios` how much of that is left where events are rare.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from kwsembed.clip_scores import clip_windows
+from kwsembed.comparison.clips import split_for
+from kwsembed.comparison.thinning import thinned
+from kwsembed.config import TrainConfig
+from kwsembed.data.cache import ClipStore, build_cache, default_cache_dir
+from kwsembed.detection.post_processing import PostProcessing
+from kwsembed.evaluation.judge import Judgement
+from kwsembed.manifest import Manifest, read_manifest
+from kwsembed.teaching import Teacher, load_teacher
+from kwsembed.training.data import TrainingData
+
+_PENALTIES = (0.001, 0.01, 0.1, 1.0)
+"""Inverse strengths of the penalty, of which validation chooses."""
+
+_LEAST = 1e-4  # a probability below this says no less
+
+
+def mean_answers(store: ClipStore, teacher: Teacher) -> np.ndarray:
+    """`(clips, features)`: the teacher's answers over half-overlapping windows of each clip, averaged.
+
+    Of answers that all lie in [0, 1], the logarithm.
+    """
+    rows = np.empty((len(store.clips), teacher.feature_count))
+    for clip, row in enumerate(rows):
+        waveform = store.read(clip, 0, int(store.samples[clip])).astype(np.float32) / 32768
+        windows = clip_windows(waveform, teacher.window_samples, teacher.window_samples // 2)
+        row[:] = teacher.features(windows).mean(axis=0)
+    scores = np.all((rows >= 0) & (rows <= 1))
+    return np.log(np.maximum(rows, _LEAST)) if scores else rows
+
+
+def split_data(
+    manifest: Manifest, store: ClipStore, fold: int, ratio: float | None, seed: int
+) -> TrainingData:
+    """A fold of a study, its events thinned to a ratio if there is one."""
+    split = split_for(manifest, fold)
+    split_of = {clip.name: clip.split for clip in split.clips}
+    splits: list[str | None] = [split_of[clip.name] for clip in store.clips]
+    data = TrainingData.of(store.with_splits(splits), split, TrainConfig(seed=seed))
+    if ratio is not None:
+        clips = data.clips_of("train")
+        groups = [store.clips[clip].group or store.clips[clip].name for clip in clips]
+        kept = thinned(data.classes[clips], groups, data.event, ratio=ratio, seed=seed)
+        for clip in clips[~kept]:
+            splits[clip] = None
+        data = TrainingData.of(store.with_splits(splits), split, TrainConfig(seed=seed))
+    return data
+
+
+def probe(answers: np.ndarray, data: TrainingData) -> tuple[float, float]:
+    """Macro average precision and balanced error on test clips; penalty and bias are chosen on validation."""
+    train = data.clips_of("train")
+    found = []
+    for penalty in _PENALTIES:
+        model = make_pipeline(
+            StandardScaler(), LogisticRegression(C=penalty, class_weight="balanced", max_iter=2000)
+        ).fit(answers[train], data.classes[train])
+        judged = {
+            split: Judgement(
+                model.predict_log_proba(answers[data.clips_of(split)]),
+                [],
+                {},
+                data.audio(split),
+                PostProcessing(),
+            )
+            for split in ("validation", "test")
+        }
+        bias = judged["validation"].fit_bias()
+        metrics = {split: judgement.metrics(None, bias) for split, judgement in judged.items()}
+        found.append((metrics["validation"]["macro_average_precision"], metrics["test"]))
+    best = max(found, key=lambda pair: pair[0])[1]
+    return best["macro_average_precision"], best["balanced_error"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints a row for each ratio, fold by fold and the mean."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", metavar="DATA", type=Path, help="as for kwsembed train")
+    parser.add_argument("teacher", metavar="TEACHER", type=Path, help="a .tflite or .keras file")
+    parser.add_argument("--folds", type=int, nargs="+", help="default: all but 0")
+    parser.add_argument("--ratios", type=float, nargs="*", default=[], help="besides the whole data")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of clips that a ratio leaves")
+    parser.add_argument("--cache", type=Path, help="where decoded audio is kept")
+    args = parser.parse_args(arguments)
+
+    manifest = read_manifest(args.data)
+    rate_hz = TrainConfig().frontend.sample_rate_hz
+    store = build_cache(
+        manifest, cache_dir=args.cache or default_cache_dir(args.data), sample_rate_hz=rate_hz
+    )
+    answers = mean_answers(store, load_teacher(args.teacher, sample_rate_hz=rate_hz))
+    folds = args.folds or sorted({clip.fold for clip in manifest.clips if clip.fold})
+    if not folds:
+        parser.error("the data have no folds: name the seeds of splits with --folds")
+    print("macro average precision / balanced error on test clips")
+    print("| ratio |" + "".join(f" fold {fold} |" for fold in folds) + " mean |")
+    print("|---|" + "---|" * (len(folds) + 1))
+    for ratio in (None, *args.ratios):
+        cells = [probe(answers, split_data(manifest, store, fold, ratio, args.seed)) for fold in folds]
+        cells.append(tuple(np.mean(cells, axis=0)))
+        name = "whole" if ratio is None else f"{ratio:g}:1"
+        print(f"| {name} |" + "".join(f" {ap:.3f} / {error:.3f} |" for ap, error in cells))
+
+
+if __name__ == "__main__":
+    main()
