@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -59,8 +59,29 @@ def training_dataset(
     sees what it would have seen. Memory stays at a few batches, whatever the size of the store.
 
     Returns:
-        Dataset of `(log_mel, labels)`: `(batch, frames, mels)` float32, and a dict of `class`, `item` and
-        `start` (the window's first sample within its clip), each `(batch,)` int32.
+        Dataset of what `batch_of_step` gives.
+    """
+    features = batch_of_step(store, schedule, frontend=frontend, augment=augment, seed=seed)
+    return (
+        tf.data.Dataset.range(first_step, last_step)
+        .map(features, num_parallel_calls=2, deterministic=True)
+        .prefetch(4)
+    )
+
+
+def batch_of_step(
+    store: ClipStore,
+    schedule: WindowSchedule,
+    *,
+    frontend: FrontendConfig,
+    augment: AugmentConfig,
+    seed: int = 0,
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]:
+    """The function of a step, for a graph, that `training_dataset` maps; arguments as there.
+
+    Returns:
+        Function from a step, int64, to `(log_mel, labels)`: `(batch, frames, mels)` float32, and a dict of
+        `class`, `item` and `start` (the window's first sample within its clip), each `(batch,)` int32.
     """
     window_samples, batch = schedule.window_samples, schedule.batch_size
     change_speed = SpeedChange(window_samples, largest_change=augment.speed_change)
@@ -102,11 +123,7 @@ def training_dataset(
         }
         return log_mels, labels
 
-    return (
-        tf.data.Dataset.range(first_step, last_step)
-        .map(features, num_parallel_calls=2, deterministic=True)
-        .prefetch(4)
-    )
+    return features
 
 
 def anchor_features(
