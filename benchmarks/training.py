@@ -4,7 +4,7 @@
 
 Synthetic audio, the default network. CPU time of all threads together; the methods take turns, round after
 round; a ratio is the median over the rounds. A pipeline that works beside the step on another core costs less
-on the clock than it costs here.
+on the clock than it costs here. TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 makes it one thread.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import argparse
 import dataclasses
-import time
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +26,7 @@ import tensorflow as tf
 from benchmarks.interleaved import interleaved, ratio
 from kwsembed.config import AugmentConfig, TrainConfig
 from kwsembed.data.log_mel import LogMel
-from kwsembed.data.pipeline import training_dataset
+from kwsembed.data.pipeline import batch_of_step
 from kwsembed.data.sampling import WindowSchedule
 from kwsembed.methods import TEACHER
 from kwsembed.models import build_embedder, forward
@@ -142,8 +142,8 @@ class Bench:
         labels = {"class": tf.constant(self.classes[self.items]), "item": tf.constant(self.items)}
         return tf.constant(self.log_mel), labels
 
-    def pipeline(self, augment: AugmentConfig) -> Any:
-        """Batches of the training pipeline: windows cut, augmented, log-mel."""
+    def pipeline(self, augment: AugmentConfig) -> Callable[[], object]:
+        """Makes batches of the training pipeline: windows cut, augmented, log-mel."""
         store: Any = self.store
         schedule = WindowSchedule(
             store,
@@ -153,24 +153,15 @@ class Bench:
             window_samples=self.config.window_samples,
             batch_size=len(self.items),
         )
-        dataset = training_dataset(
-            store,
-            schedule,
-            frontend=self.config.frontend,
-            augment=augment,
-            first_step=0,
-            last_step=1 << 30,
-        )
-        return iter(dataset)
+        batch = tf.function(batch_of_step(store, schedule, frontend=self.config.frontend, augment=augment))
+        steps = itertools.count()
+        return lambda: batch(tf.constant(next(steps), tf.int64))
 
-    def log_mel_alone(self) -> Any:
-        """Batches whose waveforms are there already, as int16, and whose log-mel is computed."""
+    def log_mel_alone(self) -> Callable[[], object]:
+        """Makes batches of waveforms that are there already, as int16, and whose log-mel is computed."""
         to_log_mel, batch = LogMel(self.config.frontend), len(self.items)
-        window_samples = self.config.window_samples
-        pcm = tf.constant(np.resize(self.store.pcm.reshape(-1), (batch, window_samples)))
-        _, labels = self.batch()
-        dataset = tf.data.Dataset.from_tensors((pcm, labels)).repeat()
-        return iter(dataset.map(lambda pcm, labels: (to_log_mel(tf.cast(pcm, tf.float32) / 32768), labels)))
+        pcm = tf.constant(np.resize(self.store.pcm.reshape(-1), (batch, self.config.window_samples)))
+        return tf.function(lambda: to_log_mel(tf.cast(pcm, tf.float32) / 32768), autograph=False)
 
 
 def time_losses(bench: Bench, *, rounds: int) -> None:
@@ -214,41 +205,20 @@ def time_clustering(bench: Bench, *, rounds: int) -> None:
 def time_pipeline(bench: Bench, *, rounds: int) -> None:
     """The step with features computed on the fly beside the step with features that are there."""
     step, batch = bench.step("clustering"), bench.batch()
-    alone, plain, full = (
-        bench.log_mel_alone(),
-        bench.pipeline(NO_AUGMENTATION),
-        bench.pipeline(bench.config.augment),
-    )
-    cached, names = "features from memory", ("log-mel of waveforms", "windows cut, log-mel", "and augmented")
-    calls = {cached: _on(step, lambda: batch)}
-    calls |= {
-        name: _on(step, source.__next__) for name, source in zip(names, (alone, plain, full), strict=True)
+    sources = {
+        "log-mel of waveforms": bench.log_mel_alone(),
+        "windows cut, log-mel": bench.pipeline(NO_AUGMENTATION),
+        "and augmented": bench.pipeline(bench.config.augment),
     }
-    # One batch in, one batch out: what the pipelines work ahead, they had worked ahead in the round before.
-    for _ in range(8):
-        for call in calls.values():
-            call()
-        time.sleep(0.1)
-    seconds = _settled(calls, rounds=rounds)
+    cached = "features from memory"
+    # Called here, not by tf.data: what threads do in the background cannot be told apart by its time.
+    seconds = interleaved({cached: _on(step, lambda: batch), **sources}, rounds=rounds)
     print(f"\nstep of {len(bench.items)} windows: CPU time over that with features from memory (aim: 1.25)\n")
-    print("| features | ratio |\n|---|---|")
-    for name in calls:
-        print(f"| {name} | {ratio(seconds, name, cached):.3f} |")
-
-
-def _settled(calls: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, np.ndarray]:
-    """As `interleaved`, but each turn ends when what was set going in the background has come to rest."""
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            started = time.process_time()
-            call()
-            last = -1.0
-            while time.process_time() - last > 1e-3:
-                last = time.process_time()
-                time.sleep(0.05)
-            seconds[name].append(time.process_time() - started)
-    return {name: np.array(values) for name, values in seconds.items()}
+    print("| features | ratio | ms |\n|---|---|---|")
+    print(f"| {cached} | 1 | {1000 * float(np.median(seconds[cached])):.0f} |")
+    for name in sources:
+        milliseconds = 1000 * float(np.median(seconds[name] + seconds[cached]))
+        print(f"| {name} | {1 + ratio(seconds, name, cached):.3f} | {milliseconds:.0f} |")
 
 
 def _on(step: Callable[[Any], object], source: Callable[[], Any]) -> Callable[[], object]:

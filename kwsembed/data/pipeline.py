@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -70,8 +70,32 @@ def training_dataset(
         round_steps: Steps after which the same batches come again; None for never.
 
     Returns:
-        Dataset of `(log_mel, labels)`: `(batch, frames, mels)` float32, and a dict of `class`, `item` and
-        `window` (the window's number in its round), each `(batch,)` int32.
+        Dataset of what `batch_of_step` gives.
+    """
+    features = batch_of_step(
+        store, schedule, frontend=frontend, augment=augment, seed=seed, round_steps=round_steps
+    )
+    return (
+        tf.data.Dataset.range(first_step, last_step)
+        .map(features, num_parallel_calls=2, deterministic=True)
+        .prefetch(4)
+    )
+
+
+def batch_of_step(
+    store: ClipStore,
+    schedule: WindowSchedule,
+    *,
+    frontend: FrontendConfig,
+    augment: AugmentConfig,
+    seed: int = 0,
+    round_steps: int | None = None,
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]:
+    """The function of a step, for a graph, that `training_dataset` maps; arguments as there.
+
+    Returns:
+        Function from a step, int64, to `(log_mel, labels)`: `(batch, frames, mels)` float32, and a dict of
+        `class`, `item` and `window` (the window's number in its round), each `(batch,)` int32.
     """
     audio = _AugmentedAudio(store, schedule, frontend=frontend, augment=augment, seed=seed)
     to_log_mel = LogMel(frontend)
@@ -86,11 +110,7 @@ def training_dataset(
         windows = tf.cast(drawn * batch + tf.range(batch, dtype=tf.int64), tf.int32)
         return log_mels, {"class": classes, "item": items, "window": windows}
 
-    return (
-        tf.data.Dataset.range(first_step, last_step)
-        .map(features, num_parallel_calls=2, deterministic=True)
-        .prefetch(4)
-    )
+    return features
 
 
 def augmented_waveforms(
