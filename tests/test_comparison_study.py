@@ -74,7 +74,10 @@ def test_a_study_may_grow(tmp_path):
         ({"trials": 2}, "trials"),
         ({"data": "others"}, "data"),
         ({"background": ("rain",)}, "background"),
-        ({"config": TrainConfig(width=0.5)}, "config"),
+        (
+            {"config": TrainConfig(width=0.5)},
+            r"config\.width, .*Expected config.width=1.0. Received: config.width=0.5",
+        ),
     ],
 )
 def test_other_data_or_settings_are_refused_and_nothing_changes(tmp_path, change, named):
@@ -84,6 +87,18 @@ def test_other_data_or_settings_are_refused_and_nothing_changes(tmp_path, change
     with pytest.raises(RunError, match=f"another {named}"):
         folder.claim(dataclasses.replace(plan_of(), **change))
     assert folder.plan.read_text() == before
+
+
+def test_a_setting_that_an_older_version_did_not_know_stood_at_its_default(tmp_path):
+    folder = StudyFolder(tmp_path)
+    folder.claim(plan_of())
+    known = json.loads(folder.plan.read_text())
+    del known["settings"]["config"]["teacher"]
+    del known["settings"]["config"]["schedule"]["teacher_epochs"]
+    folder.plan.write_text(json.dumps(known))
+    folder.claim(plan_of())
+    with pytest.raises(RunError, match=r"another config\.teacher"):
+        folder.claim(dataclasses.replace(plan_of(), config=TrainConfig(teacher="yamnet.tflite")))
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):

@@ -147,13 +147,18 @@ class StudyFolder:
         now = _lasting(plan)
         known = self.description()
         if known:
-            earlier = known["settings"]
-            changed = sorted(name for name in now if now[name] != earlier.get(name))
+            # A setting that the version of then did not know stood where its default stands now.
+            earlier = {**_flat({"config": TrainConfig().to_dict()}), **_flat(known["settings"])}
+            asked = {**_flat({"config": TrainConfig().to_dict()}), **_flat(now)}
+            changed = sorted(
+                name for name in earlier.keys() | asked.keys() if earlier.get(name) != asked.get(name)
+            )
             if changed:
+                name = changed[0]
                 raise RunError(
-                    f"the folder holds a study with another {changed[0]}, whose cells cannot be compared",
-                    expected=f"{changed[0]}={earlier.get(changed[0])}",
-                    received=f"{changed[0]}={now[changed[0]]}",
+                    f"the folder holds a study with another {name}, whose cells cannot be compared",
+                    expected=f"{name}={earlier.get(name)}",
+                    received=f"{name}={asked.get(name)}",
                     where=self.plan,
                     fix="give the same settings, or choose another --out",
                 )
@@ -220,6 +225,17 @@ def _lasting(plan: StudyPlan) -> dict[str, Any]:
         "config": plan.config.to_dict(),
     }
     return json.loads(json.dumps(values))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level, named like `config.schedule.batch_size`; tuples as lists, as in JSON."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return found
 
 
 def _extent(plan: StudyPlan) -> dict[str, Any]:
