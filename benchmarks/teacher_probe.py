@@ -18,12 +18,12 @@ from sklearn.preprocessing import StandardScaler
 
 from kwsembed.clip_scores import clip_windows
 from kwsembed.comparison.clips import split_for
-from kwsembed.comparison.thinning import thinned
+from kwsembed.comparison.fold_data import fold_data
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import ClipStore, build_cache, default_cache_dir
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.evaluation.judge import Judgement
-from kwsembed.manifest import Manifest, read_manifest
+from kwsembed.manifest import read_manifest
 from kwsembed.teaching import Teacher, load_teacher
 from kwsembed.training.data import TrainingData
 
@@ -45,24 +45,6 @@ def mean_answers(store: ClipStore, teacher: Teacher) -> np.ndarray:
         row[:] = teacher.features(windows).mean(axis=0)
     scores = np.all((rows >= 0) & (rows <= 1))
     return np.log(np.maximum(rows, _LEAST)) if scores else rows
-
-
-def split_data(
-    manifest: Manifest, store: ClipStore, fold: int, ratio: float | None, seed: int
-) -> TrainingData:
-    """A fold of a study, its events thinned to a ratio if there is one."""
-    split = split_for(manifest, fold)
-    split_of = {clip.name: clip.split for clip in split.clips}
-    splits: list[str | None] = [split_of[clip.name] for clip in store.clips]
-    data = TrainingData.of(store.with_splits(splits), split, TrainConfig(seed=seed))
-    if ratio is not None:
-        clips = data.clips_of("train")
-        groups = [store.clips[clip].group or store.clips[clip].name for clip in clips]
-        kept = thinned(data.classes[clips], groups, data.event, ratio=ratio, seed=seed)
-        for clip in clips[~kept]:
-            splits[clip] = None
-        data = TrainingData.of(store.with_splits(splits), split, TrainConfig(seed=seed))
-    return data
 
 
 def probe(answers: np.ndarray, data: TrainingData) -> tuple[float, float]:
@@ -114,7 +96,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("| ratio |" + "".join(f" fold {fold} |" for fold in folds) + " mean |")
     print("|---|" + "---|" * (len(folds) + 1))
     for ratio in (None, *args.ratios):
-        cells = [probe(answers, split_data(manifest, store, fold, ratio, args.seed)) for fold in folds]
+        cells = [
+            probe(
+                answers,
+                fold_data(store, split_for(manifest, fold), TrainConfig(), ratio=ratio, seed=args.seed),
+            )
+            for fold in folds
+        ]
         cells.append(tuple(np.mean(cells, axis=0)))
         name = "whole" if ratio is None else f"{ratio:g}:1"
         print(f"| {name} |" + "".join(f" {ap:.3f} / {error:.3f} |" for ap, error in cells))

@@ -52,6 +52,12 @@ class AugmentConfig:
     mel_masks: int = 2
     mel_mask_bands: int = 8
 
+    def of_waveforms_only(self) -> AugmentConfig:
+        """The same without what is done to the spectrogram alone, and so is not heard: masks, equaliser."""
+        return dataclasses.replace(
+            self, time_masks=0, mel_masks=0, equaliser_db=0.0, low_pass_probability=0.0
+        )
+
     def __post_init__(self) -> None:
         for name in (
             "background_probability",

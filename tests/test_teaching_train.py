@@ -119,7 +119,7 @@ def test_the_teacher_hears_what_the_student_will_hear(data, monkeypatch):
     schedule = training.schedule(sampling="square_root", stage=PRETRAIN)
     targets = targets_of(training, steps=3)
     assert targets.rows.shape == (3 * SCHEDULE.batch_size, 3)
-    plain = replace(training.config.augment, time_masks=0, mel_masks=0)
+    plain = training.config.augment.of_waveforms_only()
     batches = training_dataset(
         training.store,
         schedule,

@@ -15,10 +15,10 @@ import tensorflow as tf
 from kwsembed import atomic
 from kwsembed.clip_scores import clip_evidence
 from kwsembed.comparison.clips import split_for
+from kwsembed.comparison.fold_data import fold_data
 from kwsembed.comparison.spread import embedding_spread
 from kwsembed.comparison.study import WHOLE, Cell, StudyFolder, StudyPlan
-from kwsembed.comparison.thinning import thinned
-from kwsembed.data.cache import ClipStore, build_cache, default_cache_dir
+from kwsembed.data.cache import build_cache, default_cache_dir
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.errors import KwsembedError
 from kwsembed.evaluation.judge import Judgement, judge
@@ -61,7 +61,8 @@ class CellRunner:
         keras.utils.set_random_seed(cell.seed)
         config = cell.contender.config(self._plan.config, steps=self._plan.steps, seed=cell.seed)
         manifest = split_for(self._manifest, cell.fold)
-        data = self._data(cell, manifest, config)
+        ratio = None if cell.ratio == WHOLE else cell.ratio
+        data = fold_data(self._store, manifest, config, ratio=ratio, seed=cell.seed)
         record: dict[str, Any] = {
             "contender": dataclasses.asdict(cell.contender),
             "ratio": cell.ratio,
@@ -85,14 +86,6 @@ class CellRunner:
         atomic.write_json(self._folder.cells / f"{cell.name}.json", record)
         self._folder.remove_work([cell])
         return record
-
-    def _data(self, cell: Cell, manifest: Manifest, config: Any) -> TrainingData:
-        split_of = {clip.name: clip.split for clip in manifest.clips}
-        store = self._store.with_splits([split_of[clip.name] for clip in self._store.clips])
-        data = TrainingData.of(store, manifest, config)
-        if cell.ratio == WHOLE:
-            return data
-        return TrainingData.of(_thinned_store(data, cell), manifest, config)
 
     def _train(self, cell: Cell, data: TrainingData, manifest: Manifest) -> keras.Model:
         run = RunDirectory(self._folder.work_of(cell))
@@ -148,18 +141,3 @@ class CellRunner:
         """How wide the embedding of clips that were not trained on lies, by class."""
         embeddings = forward(embedder_of(classifier), data.anchors("validation"))
         return embedding_spread(embeddings, data.classes_of("validation"), labels=data.labels)
-
-
-def _thinned_store(data: TrainingData, cell: Cell) -> ClipStore:
-    clips = data.clips_of("train")
-    kept = thinned(
-        data.classes[clips],
-        [data.store.clips[index].group or data.store.clips[index].name for index in clips],
-        data.event,
-        ratio=cell.ratio,
-        seed=cell.seed,
-    )
-    splits = [clip.split for clip in data.store.clips]
-    for index in clips[~kept]:
-        splits[index] = None
-    return data.store.with_splits(splits)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kwsembed.config import TrainConfig
+from kwsembed.config import AugmentConfig, TrainConfig
 from kwsembed.data.augment import mask_spectrogram
 from kwsembed.export_targets.esphome_examples import Examples
 from kwsembed.export_targets.esphome_features import CHANNELS, INPUT_SCALE, INPUT_ZERO_POINT
@@ -98,7 +98,7 @@ def train_network(
         examples,
         targets(examples, event=event, teacher_share=teacher_share),
         example_weights(examples, event=event, config=config, labels=labels, as_heard=recipe.as_heard),
-        config=config if recipe.masks else _without_masks(config),
+        augment=config.augment if recipe.masks else config.augment.of_waveforms_only(),
         seed=seed,
     )
     faster.fit(
@@ -155,12 +155,8 @@ def as_numbers(features: np.ndarray) -> np.ndarray:
     return (features.astype(np.float32) - INPUT_ZERO_POINT) * np.float32(INPUT_SCALE)
 
 
-def _without_masks(config: TrainConfig) -> TrainConfig:
-    return replace(config, augment=replace(config.augment, time_masks=0, mel_masks=0))
-
-
 def _batches(
-    examples: Examples, target: np.ndarray, weights: np.ndarray, *, config: TrainConfig, seed: int
+    examples: Examples, target: np.ndarray, weights: np.ndarray, *, augment: AugmentConfig, seed: int
 ) -> tf.data.Dataset:
     """Endless batches: the bank in a new order each time."""
     random = np.random.default_rng(seed)
@@ -177,7 +173,7 @@ def _batches(
     def masked(
         features: tf.Tensor, wanted: tf.Tensor, weight: tf.Tensor, stripes: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        shown = mask_spectrogram(features, stripes, config=config.augment)
+        shown = mask_spectrogram(features, stripes, config=augment)
         return shown[:, :, tf.newaxis], wanted, weight
 
     signature = (

@@ -20,7 +20,7 @@ _PREDICTION_SCALE = 4.0
 
 
 class TeacherObjective(ProxyObjective):
-    """Squared error of a linear prediction of the teacher's targets, plus a normalised softmax over classes.
+    """Squared error of a linear prediction of the teacher's targets, and a softmax over classes if asked for.
 
     Teacher and student hear the very same window, shifted and mixed as it is, and nothing is masked: so every
     mixture is a new lesson, though clips are few. Regression onto features, not soft labels, since the

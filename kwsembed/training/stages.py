@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -297,8 +296,8 @@ class Stages:
     ) -> tf.data.Dataset:
         augment = self._config.augment
         if round_windows is not None:
-            # What the objective knows of each window it knows of what was heard, not of what masks leave.
-            augment = dataclasses.replace(augment, time_masks=0, mel_masks=0)
+            # What the objective knows of each window, it knows of what was heard.
+            augment = augment.of_waveforms_only()
         return training_dataset(
             self._data.store,
             schedule,
