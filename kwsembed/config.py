@@ -144,6 +144,8 @@ class TrainConfig:
             `kwsembed.teaching.load_teacher`); empty for none.
         rebalance: Remedy for imbalance of the frozen and the end-to-end variant, and its options (see
             `kwsembed.methods.REBALANCINGS`); the yardstick has class weights whatever is asked for here.
+        sublabel_weight: Of a second task, telling finer labels apart, in the loss of the end-to-end variant
+            (see `kwsembed.training.sublabels`); 0 for none. Data without sublabels train without it.
         class_weights: By label, what the weights of the remedy are multiplied with, above 0 (only ratios
             count; 1 for a label that is not named); the yardstick keeps its own.
         target_false_alarms_per_hour: What the thresholds aim at, per event label.
@@ -159,6 +161,7 @@ class TrainConfig:
     pretrain_sampling: str = BY_METHOD
     teacher: str = ""
     rebalance: str = "class_weight"
+    sublabel_weight: float = 0.5
     target_false_alarms_per_hour: float = 0.5
     int8_loss_bound: float = 0.01
     seed: int = 0
@@ -179,7 +182,7 @@ class TrainConfig:
         require_named(self, "pretrain_sampling", (BY_METHOD, *SAMPLINGS))
         parse_method(self.rebalance, REBALANCINGS, kind="rebalance")
         require_positive(self, "width", "embedding_size", "window_s", "target_false_alarms_per_hour")
-        require_not_negative(self, "int8_loss_bound")
+        require_not_negative(self, "int8_loss_bound", "sublabel_weight")
         for label, weight in self.class_weights.items():
             require(
                 0 < weight < math.inf,

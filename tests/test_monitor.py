@@ -46,8 +46,7 @@ def band_embedder():
 
 def test_a_classifier_is_judged_by_its_probabilities(data):
     classifier = build_classifier(build_embedder("ds_cnn", frames=FRAMES, mels=64, width=0.25), len(LABELS))
-    monitor, logs = ClassifierMonitor(data), {"loss": 1.0}
-    monitor.set_model(classifier)
+    monitor, logs = ClassifierMonitor(classifier, data), {"loss": 1.0}
     monitor.on_epoch_end(0, logs)
 
     logits = forward(classifier, data.anchors("validation"))

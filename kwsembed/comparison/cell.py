@@ -93,7 +93,9 @@ class CellRunner:
         stages = Stages(data, run, progress=lambda stage: silent, say=lambda line: None)
         variant = cell.contender.variant
         if variant == "from_scratch":
-            stages.train_from_scratch(rebalance=cell.contender.rebalance)
+            stages.train_from_scratch(
+                rebalance=cell.contender.rebalance, sublabel_weight=data.config.sublabel_weight
+            )
             return stages.classifier("class_weighted")
         stages.pretrain()
         (stages.train_head if variant == "frozen" else stages.train_end_to_end)()

@@ -25,6 +25,7 @@ DEFAULT_CONTENDERS = (
 )
 
 _FROZEN = "/frozen"
+_SUBLABELS = "sublabels"
 _HEAD_SHARE = 0.15  # of the budget, where the rest goes to pretraining
 _SPREAD = 3.0  # options are tried from a third to three times their default
 
@@ -35,11 +36,13 @@ class Contender:
 
     Attributes:
         name: As it was asked for: `REBALANCING`, `PRETRAINING`, `PRETRAINING/frozen`, each with options, and
-            `+REBALANCING` for the head of a pretrained network (class weights if it is left out).
+            `+REBALANCING` for the head of a pretrained network (class weights if it is left out), and
+            `+sublabels` for all but frozen ones.
         pretrain: Pretraining method with options; None trains from random weights.
         rebalance: Remedy of the classifier.
         frozen: Whether the pretrained network is frozen under the head.
         learning_rate_factor: On all learning rates.
+        sublabels: Whether finer labels are a second task (see `kwsembed.training.sublabels`).
     """
 
     name: str
@@ -47,6 +50,7 @@ class Contender:
     rebalance: str
     frozen: bool = False
     learning_rate_factor: float = 1.0
+    sublabels: bool = False
 
     @property
     def variant(self) -> str:
@@ -70,6 +74,7 @@ class Contender:
             base,
             pretrain=self.pretrain or base.pretrain,
             rebalance=self.rebalance,
+            sublabel_weight=base.sublabel_weight if self.sublabels else 0.0,
             seed=seed,
             schedule=dataclasses.replace(
                 schedule,
@@ -93,9 +98,13 @@ def parse_contender(name: str) -> Contender:
         >>> parse_contender("siamese:margin=0.8/frozen+logit_adjusted")
         ... # doctest: +NORMALIZE_WHITESPACE
         Contender(name='siamese:margin=0.8/frozen+logit_adjusted', pretrain='siamese:margin=0.8',
-                  rebalance='logit_adjusted', frozen=True, learning_rate_factor=1.0)
+                  rebalance='logit_adjusted', frozen=True, learning_rate_factor=1.0, sublabels=False)
     """
-    first, plus, remedy = name.partition("+")
+    first, *further = name.split("+")
+    sublabels = _SUBLABELS in further
+    if sublabels:
+        further.remove(_SUBLABELS)
+    remedy = "+".join(further)
     frozen = first.endswith(_FROZEN)
     method = first.removesuffix(_FROZEN)
     word = method.partition(":")[0]
@@ -106,18 +115,24 @@ def parse_contender(name: str) -> Contender:
             received=name,
         )
     if word in REBALANCINGS:
-        if plus or frozen:
+        if further or frozen:
             raise ConfigError(
                 "only a pretrained network can be frozen or take a remedy for its head",
                 expected=f"PRETRAINING{_FROZEN} or PRETRAINING+REBALANCING",
                 received=name,
             )
         parse_method(method, REBALANCINGS, kind="method")
-        return Contender(name, None, method)
+        return Contender(name, None, method, sublabels=sublabels)
     parse_method(method, PRETRAININGS, kind="method")
-    rebalance = remedy if plus else YARDSTICK
+    if frozen and sublabels:
+        raise ConfigError(
+            "a head on a frozen network has nothing to learn from sublabels",
+            expected=f"{method}+{_SUBLABELS}",
+            received=name,
+        )
+    rebalance = remedy if further else YARDSTICK
     parse_method(rebalance, REBALANCINGS, kind="method")
-    return Contender(name, method, rebalance, frozen)
+    return Contender(name, method, rebalance, frozen, sublabels=sublabels)
 
 
 def tuning_trials(contender: Contender, count: int, *, seed: int) -> list[Contender]:

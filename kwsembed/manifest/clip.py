@@ -43,6 +43,7 @@ class Clip:
         onset_s: Where the event begins in the file, in seconds; None if the file is the event's own.
         offset_s: Where the event ends in the file, in seconds; None together with `onset_s`.
         row: Row of the CSV, the header being row 1; None for a folder.
+        sublabel: What is heard, more finely than the label says, such as rain in background; None if unknown.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Clip:
     onset_s: float | None = None
     offset_s: float | None = None
     row: int | None = None
+    sublabel: str | None = None
 
     def part_s(self, *, context_s: float = 0.0) -> tuple[float, float]:
         """Start and end, in seconds, of what is used of the file; the end may lie behind the file's own.
@@ -150,7 +152,7 @@ def manifest_text(manifest: Manifest) -> str:
     """The CSV that `write_manifest` writes."""
     optional = [
         column
-        for column in ("split", "fold", "onset_s", "offset_s")
+        for column in ("split", "fold", "onset_s", "offset_s", "sublabel")
         if any(getattr(clip, column) is not None for clip in manifest.clips)
     ]
     text = io.StringIO()

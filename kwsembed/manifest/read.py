@@ -27,8 +27,8 @@ def read_manifest(
 
     Args:
         data: A folder with a folder per class, or a CSV with the columns path and label, and optionally
-            group, split or fold, and onset_s with offset_s. Other columns are ignored. A clip without a
-            group is a group of its own (one per file).
+            group, split or fold, onset_s with offset_s, and sublabel. Other columns are ignored. A clip
+            without a group is a group of its own (one per file).
         background: Labels that are background, besides those in `BACKGROUND_NAMES`.
         root: Folder that the paths of a CSV are relative to, and must not lead out of; if None its own.
         further_roots: Folders besides `root` that paths of a CSV may lead to.
@@ -242,6 +242,7 @@ def _clip(
         onset_s=onset_s,
         offset_s=offset_s,
         row=row,
+        sublabel=cells.get("sublabel", "").strip() or None,
     )
 
 

@@ -31,7 +31,7 @@ _LOG_MEL_SPREAD = 4.0
 
 # Logits of a linear head on unit vectors need weights far above their initial size; a fixed factor lets a
 # usual learning rate reach confident scores.
-_HEAD_SCALE = 16.0
+HEAD_SCALE = 16.0
 
 
 def build_embedder(
@@ -79,7 +79,7 @@ def build_classifier(embedder: keras.Model, class_count: int, *, seed: int = 0) 
     """
     # On the embedder's own layers, not on it as one nested layer: the export looks for the embedding among
     # them.
-    scaled = layers.Rescaling(_HEAD_SCALE)(embedder.output)
+    scaled = layers.Rescaling(HEAD_SCALE)(embedder.output)
     with initial_weights(seed):
         logits = layers.Dense(class_count, name="logits")(scaled)
     return keras.Model(embedder.inputs[0], logits, name="classifier")

@@ -16,6 +16,7 @@ from kwsembed.data.sampling import WindowSchedule
 from kwsembed.errors import DataError
 from kwsembed.evaluation.judge import SplitAudio
 from kwsembed.manifest import Manifest
+from kwsembed.training.sublabels import Sublabels, sublabels_of
 
 SPLITS = ("train", "validation", "test")
 
@@ -107,6 +108,15 @@ class TrainingData:
             sampling=sampling,
             seed=self.config.seed,
             stage=stage,
+        )
+
+    @cached_property
+    def sublabels(self) -> Sublabels | None:
+        """What the training clips are divided into besides classes; None if the data do not say."""
+        clips = self.clips_of("train")
+        return sublabels_of(
+            [self.labels[index] for index in self.classes[clips]],
+            [self.store.clips[clip].sublabel for clip in clips],
         )
 
     def anchors(self, split: str) -> np.ndarray:

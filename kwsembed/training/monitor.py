@@ -30,11 +30,20 @@ class _Monitor(keras.callbacks.Callback):
 
 
 class ClassifierMonitor(_Monitor):
-    """Logs macro average precision and balanced error of a classifier."""
+    """Logs macro average precision and balanced error of a classifier.
+
+    Args:
+        classifier: The network; what is trained may have further outputs.
+        data: The run's data.
+    """
+
+    def __init__(self, classifier: keras.Model, data: TrainingData) -> None:
+        super().__init__(data)
+        self._classifier = classifier
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds the metrics to the epoch's logs."""
-        self._log(logs, _softmax(forward(self.model, self._windows)))
+        self._log(logs, _softmax(forward(self._classifier, self._windows)))
 
 
 class EmbeddingMonitor(_Monitor):

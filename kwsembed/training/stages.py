@@ -15,15 +15,16 @@ from kwsembed import atomic
 from kwsembed.config import TrainConfig
 from kwsembed.data.pipeline import training_dataset
 from kwsembed.data.sampling import WindowSchedule
-from kwsembed.models import build_classifier, build_embedder, embedder_of
+from kwsembed.models import build_classifier, build_embedder
 from kwsembed.models.fused_normalization import for_training
 from kwsembed.pretraining import AnchorEmbeddings, EmbeddingPretrainer, RefreshObjective, build_objective
 from kwsembed.progress import Progress
 from kwsembed.training.checkpointing import spent_s
 from kwsembed.training.class_weights import class_factors, with_factors
+from kwsembed.training.classifying import ClassifierTraining, ClassifyingPhase
 from kwsembed.training.data import TrainingData
-from kwsembed.training.monitor import ClassifierMonitor, EmbeddingMonitor
-from kwsembed.training.rebalancing import MeanOf, epochs_of, rebalancing
+from kwsembed.training.monitor import EmbeddingMonitor
+from kwsembed.training.rebalancing import epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stage import StagePlan, run_stage
 from kwsembed.training.teacher import teacher_targets_of
@@ -154,10 +155,13 @@ class Stages:
             lambda: self._classifier_on(for_training(self.pretrained())),
             settings.finetune_epochs,
             settings.finetune_learning_rate,
+            sublabel_weight=self._config.sublabel_weight,
         )
 
-    def train_from_scratch(self, *, rebalance: str = "class_weight") -> dict[str, Any]:
-        """Trains the whole network from random weights; with class weights it is the yardstick."""
+    def train_from_scratch(
+        self, *, rebalance: str = "class_weight", sublabel_weight: float = 0.0
+    ) -> dict[str, Any]:
+        """Trains the whole network from random weights; with class weights alone it is the yardstick."""
         settings = self._config.schedule
         return self._classify(
             CLASS_WEIGHTED,
@@ -165,6 +169,7 @@ class Stages:
             settings.scratch_epochs,
             settings.pretrain_learning_rate,
             rebalance=rebalance,
+            sublabel_weight=sublabel_weight,
         )
 
     def _classify(
@@ -175,6 +180,7 @@ class Stages:
         learning_rate: float,
         *,
         rebalance: str | None = None,
+        sublabel_weight: float = 0.0,
     ) -> dict[str, Any]:
         """Trains a classifier with a remedy for imbalance, in one phase or two."""
         remedy = rebalancing(rebalance or self._config.rebalance)
@@ -193,40 +199,29 @@ class Stages:
         class_counts = schedules[0].windows_per_class
 
         def train() -> tuple[keras.Model, list[dict[str, float]]]:
-            classifier = start()
-            history: list[dict[str, float]] = []
-            phases = zip(remedy.phases, schedules, weights, epochs_of(remedy.phases, epochs), strict=True)
-            for number, (phase, schedule, table, phase_epochs) in enumerate(phases):
-                if phase.head_only:
-                    embedder = embedder_of(classifier)
-                    embedder.trainable = False
-                    classifier = self._classifier_on(embedder)
-                plan = self._plan(_phase_name(stage, number), phase_epochs, learning_rate)
-                # XLA is slow on depthwise convolutions on a CPU, and hides NaN behind ReLU.
-                classifier.compile(plan.optimizer(), MeanOf(remedy.loss(class_counts)), jit_compile=False)
-                history += run_stage(
-                    classifier,
-                    plan,
-                    dataset=self._weighted_batches(schedule, table),
-                    run=self._run,
-                    callbacks=[ClassifierMonitor(self._data)],
-                    progress=self._progress(plan.name),
+            phases = [
+                ClassifyingPhase(
+                    plan=self._plan(_phase_name(stage, number), phase_epochs, learning_rate),
+                    batches=partial(self._batches, schedule),
+                    class_weights=table,
+                    head_only=phase.head_only,
                 )
+                for number, (phase, schedule, table, phase_epochs) in enumerate(
+                    zip(remedy.phases, schedules, weights, epochs_of(remedy.phases, epochs), strict=True)
+                )
+            ]
+            training = ClassifierTraining(
+                self._data, self._run, progress=self._progress, new_head=self._classifier_on
+            )
+            classifier, history = training.train(
+                start(), phases, loss=remedy.loss(class_counts), sublabel_weight=sublabel_weight
+            )
             if remedy.logit_offset is not None:
                 bias = classifier.get_layer("logits").bias
                 bias.assign_add(remedy.logit_offset(class_counts).astype(np.float32))
             return classifier, history
 
         return self._once(stage, list(zip(schedules, weights, strict=True)), train)
-
-    def _weighted_batches(
-        self, schedule: WindowSchedule, class_weights: np.ndarray
-    ) -> Callable[[int, int], tf.data.Dataset]:
-        """Batches of `(log_mel, class, weight)` for steps from a first to before a last."""
-        table = tf.constant(class_weights)
-        return lambda first, last: self._batches(schedule, first, last).map(
-            lambda log_mel, target: (log_mel, target["class"], tf.gather(table, target["class"]))
-        )
 
     def _once(
         self,

@@ -1,0 +1,133 @@
+"""Training a classifier with a remedy for imbalance, phase after phase; sublabels are a second task of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kwsembed.models import embedder_of
+from kwsembed.progress import Progress
+from kwsembed.training.data import TrainingData
+from kwsembed.training.monitor import ClassifierMonitor
+from kwsembed.training.rebalancing import MeanOf, PerExample
+from kwsembed.training.run_directory import RunDirectory
+from kwsembed.training.stage import StagePlan, run_stage
+from kwsembed.training.sublabels import Sublabels, with_second_head
+
+Batches = Callable[[int, int], tf.data.Dataset]
+"""From a first step and the step before which to stop to batches of `(log_mel, {"class", "item", ...})`."""
+
+
+@dataclass(frozen=True)
+class ClassifyingPhase:
+    """One phase of a stage.
+
+    Attributes:
+        plan: Its name, length and learning rate.
+        batches: What it trains on.
+        class_weights: `(classes,)` float32, weight of an example of each class.
+        head_only: Train a new head and leave the rest of the network as it is.
+    """
+
+    plan: StagePlan
+    batches: Batches
+    class_weights: np.ndarray
+    head_only: bool
+
+
+class ClassifierTraining:
+    """Trains classifiers of one run.
+
+    Args:
+        data: Decoded clips and their splits.
+        run: Where checkpoints and logs go.
+        progress: Makes a progress function from a phase's name.
+        new_head: From an embedder to a classifier with a new head on it.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        run: RunDirectory,
+        *,
+        progress: Callable[[str], Progress],
+        new_head: Callable[[keras.Model], keras.Model],
+    ) -> None:
+        self._data = data
+        self._run = run
+        self._progress = progress
+        self._new_head = new_head
+
+    def train(
+        self,
+        classifier: keras.Model,
+        phases: Sequence[ClassifyingPhase],
+        *,
+        loss: PerExample,
+        sublabel_weight: float,
+    ) -> tuple[keras.Model, list[dict[str, float]]]:
+        """Trains phase after phase, each from its newest checkpoint.
+
+        Args:
+            classifier: Where the first phase begins.
+            phases: In order.
+            loss: Of classes, per example.
+            sublabel_weight: Of the second task; 0 for none.
+
+        Returns:
+            The trained classifier, and a dict of metrics per epoch.
+        """
+        history: list[dict[str, float]] = []
+        for phase in phases:
+            if phase.head_only:
+                embedder = embedder_of(classifier)
+                embedder.trainable = False
+                classifier = self._new_head(embedder)
+            # A second task teaches the embedding; a head alone has nothing to learn from it.
+            sublabels = None if phase.head_only or not sublabel_weight else self._data.sublabels
+            # XLA is slow on depthwise convolutions on a CPU, and hides NaN behind ReLU.
+            if sublabels is None:
+                model = classifier
+                model.compile(phase.plan.optimizer(), MeanOf(loss), jit_compile=False)
+            else:
+                model = with_second_head(classifier, len(sublabels.names), seed=self._data.config.seed)
+                model.compile(
+                    phase.plan.optimizer(),
+                    [MeanOf(loss), MeanOf(_cross_entropy)],
+                    loss_weights=[1.0, sublabel_weight],
+                    jit_compile=False,
+                )
+            history += run_stage(
+                model,
+                phase.plan,
+                dataset=_weighted(phase.batches, phase.class_weights, sublabels),
+                run=self._run,
+                callbacks=[ClassifierMonitor(classifier, self._data)],
+                progress=self._progress(phase.plan.name),
+            )
+        return classifier, history
+
+
+def _weighted(batches: Batches, class_weights: np.ndarray, sublabels: Sublabels | None) -> Batches:
+    """Batches of log-mel, targets and weights: of the class and, if there are any, of the sublabel."""
+    table = tf.constant(class_weights)
+    if sublabels is None:
+        return lambda first, last: batches(first, last).map(
+            lambda log_mel, drawn: (log_mel, drawn["class"], tf.gather(table, drawn["class"]))
+        )
+    of_clip = tf.constant(sublabels.of_clip)
+
+    def with_sublabels(log_mel: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+        weights = tf.gather(table, drawn["class"])
+        targets = (drawn["class"], tf.gather(of_clip, drawn["item"]))
+        return log_mel, targets, (weights, tf.ones_like(weights))
+
+    return lambda first, last: batches(first, last).map(with_sublabels)
+
+
+def _cross_entropy(classes: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
