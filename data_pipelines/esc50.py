@@ -83,6 +83,8 @@ def build_manifest(
 ) -> Manifest:
     """Writes ROOT/manifest.csv: official folds, the Freesound recording as the group, the rest background.
 
+    What a background clip is stays known as its sublabel.
+
     Args:
         root: The folder that holds ESC-50, or ESC-50 itself.
         events: Categories to detect, as `meta/esc50.csv` spells them; every other clip becomes `background`.
@@ -114,6 +116,7 @@ def build_manifest(
                 label=take.category if take.category in chosen else "background",
                 group=f"fs{take.source}",
                 fold=home_folds[take.source],
+                sublabel=None if take.category in chosen else take.category,
             )
         )
         if take.fold != home_folds[take.source]:

@@ -74,7 +74,7 @@ def validate(root: str | Path, *, progress: Progress = silent) -> ValidationRepo
 
 
 def build_manifest(root: str | Path, *, words: Sequence[str] = DEFAULT_WORDS) -> Manifest:
-    """Writes ROOT/manifest.csv: the official split, the speaker as the group.
+    """Writes ROOT/manifest.csv: the official split, the speaker as the group, unknown words as sublabels.
 
     Args:
         root: The folder that holds the corpus, or the corpus itself.
@@ -103,7 +103,16 @@ def build_manifest(root: str | Path, *, words: Sequence[str] = DEFAULT_WORDS) ->
                 )
             split = splits.get(f"{word}/{path.name}", "train")
             name = path.relative_to(root).as_posix()
-            clips.append(Clip(path=path, name=name, label=label, group=named["speaker"], split=split))
+            clips.append(
+                Clip(
+                    path=path,
+                    name=name,
+                    label=label,
+                    group=named["speaker"],
+                    split=split,
+                    sublabel=None if label == word else word,
+                )
+            )
     clips.extend(_noise_clips(root, folder / NOISE_FOLDER))
     return save_manifest(root, clips)
 

@@ -29,9 +29,31 @@ def test_a_name_says_what_is_trained(name, pretrain, rebalance, frozen):
 
 
 @pytest.mark.parametrize(
+    ("name", "rebalance"),
+    [
+        ("class_weight+sublabels", "class_weight"),
+        ("focal:gamma=1.5+sublabels", "focal:gamma=1.5"),
+        ("clustering+sublabels", "class_weight"),
+        ("clustering+none+sublabels", "none"),
+        ("clustering+sublabels+none", "none"),
+    ],
+)
+def test_sublabels_are_a_second_task_of_those_that_ask_for_them(name, rebalance):
+    found = parse_contender(name)
+    assert (found.name, found.rebalance, found.sublabels) == (name, rebalance, True)
+    base = TrainConfig(sublabel_weight=0.7)
+    assert found.config(base, steps=400, seed=0).sublabel_weight == 0.7
+    plain = parse_contender(name.replace("+sublabels", ""))
+    assert plain.config(base, steps=400, seed=0).sublabel_weight == 0
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "magic",
+        "none+sublabels+focal",
+        "clustering/frozen+sublabels",
+        "clustering+sublabels+sublabels",
         "",
         "none/frozen",
         "none+focal",

@@ -158,16 +158,17 @@ class TestCsv:
     def test_all_columns_are_read_and_others_ignored(self, tmp_path):
         path = csv_of(
             tmp_path,
-            "path,label,licence,group,fold,onset_s,offset_s\n"
-            'a/1.wav,bark,"CC, by",g1,1,0.5,1.25\n'
+            "path,label,licence,group,fold,onset_s,offset_s,sublabel\n"
+            'a/1.wav,bark,"CC, by",g1,1,0.5,1.25,\n'
             "\n"
-            "a/2.wav,noise,,,0,,\n",
+            "a/2.wav,noise,,,0,,,wind\n",
         )
         first, second = read_manifest(path).clips
         assert first == Clip(
             (tmp_path / "a/1.wav").resolve(), "a/1.wav", "bark", "g1", None, 1, 0.5, 1.25, row=2
         )
         assert (second.group, second.fold, second.onset_s, second.row) == ("a/2.wav", 0, None, 4)
+        assert (first.sublabel, second.sublabel) == (None, "wind")
 
     def test_byte_order_marks_line_ends_and_spaces_are_put_up_with(self, tmp_path):
         touch(tmp_path, "1.wav", "2.wav")
@@ -232,8 +233,8 @@ class TestCsv:
             read_manifest(tmp_path / "a.wav")
 
     def test_what_is_written_reads_back(self, tmp_path):
-        header = "path,label,group,fold,onset_s,offset_s\n"
-        rows = header + '"a,b.wav",bark,g1,1,0.1,0.30000000000000004\n2.wav,noise,g2,0,,\n'
+        header = "path,label,group,fold,onset_s,offset_s,sublabel\n"
+        rows = header + '"a,b.wav",bark,g1,1,0.1,0.30000000000000004,\n2.wav,noise,g2,0,,,"rain, light"\n'
         touch(tmp_path, "a,b.wav", "2.wav")
         (tmp_path / "m.csv").write_text(rows)
         manifest = read_manifest(tmp_path / "m.csv")

@@ -48,19 +48,25 @@ def test_the_published_index_is_that_of_the_whole_corpus():
 def test_the_manifest_row_by_row(root):
     esc50.build_manifest(root, events=["dog", "crying_baby"])
     assert rows(root / "manifest.csv") == [
-        {"path": f"ESC-50/audio/{name}", "label": label, "group": group, "fold": fold}
-        for name, label, group, fold in [
-            ("1-100-A-0.wav", "dog", "fs100", "1"),
-            ("1-101-A-20.wav", "crying_baby", "fs101", "1"),
-            ("2-200-A-0.wav", "dog", "fs200", "2"),
-            ("2-200-B-0.wav", "dog", "fs200", "2"),
-            ("2-201-A-10.wav", "background", "fs201", "2"),
-            ("3-300-A-0.wav", "dog", "fs300", "3"),
-            ("3-301-A-10.wav", "background", "fs301", "3"),
-            ("4-400-A-6.wav", "background", "fs400", "4"),
-            ("4-401-A-10.wav", "background", "fs401", "4"),
-            ("5-400-A-1.wav", "background", "fs400", "4"),
-            ("5-500-A-0.wav", "dog", "fs500", "5"),
+        {
+            "path": f"ESC-50/audio/{name}",
+            "label": label,
+            "group": group,
+            "fold": fold,
+            "sublabel": sublabel,
+        }
+        for name, label, group, fold, sublabel in [
+            ("1-100-A-0.wav", "dog", "fs100", "1", ""),
+            ("1-101-A-20.wav", "crying_baby", "fs101", "1", ""),
+            ("2-200-A-0.wav", "dog", "fs200", "2", ""),
+            ("2-200-B-0.wav", "dog", "fs200", "2", ""),
+            ("2-201-A-10.wav", "background", "fs201", "2", "rain"),
+            ("3-300-A-0.wav", "dog", "fs300", "3", ""),
+            ("3-301-A-10.wav", "background", "fs301", "3", "rain"),
+            ("4-400-A-6.wav", "background", "fs400", "4", "hen"),
+            ("4-401-A-10.wav", "background", "fs401", "4", "rain"),
+            ("5-400-A-1.wav", "background", "fs400", "4", "rooster"),
+            ("5-500-A-0.wav", "dog", "fs500", "5", ""),
         ]
     ]
 

@@ -40,6 +40,7 @@ def test_the_manifest_row_by_row(root):
         for onset_s in (0.0, 1.0)  # 2.5 s: the last half second is no whole piece
     ]
     assert [(c.name, c.label, c.group, c.split, c.onset_s, c.offset_s) for c in built.clips] == words + noise
+    assert [clip.sublabel for clip in built.clips] == ["marvin"] * 3 + [None] * 12
     read = read_manifest(root / "manifest.csv")
     assert read.clips == built.clips
     assert read.labels == ("no", "yes", "_silence_", "_unknown_")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ from kwsembed.methods import REBALANCINGS
 from kwsembed.models import embedder_of, forward
 from kwsembed.progress import silent
 from kwsembed.training.data import TrainingData
+from kwsembed.training.monitor import ClassifierMonitor
 from kwsembed.training.rebalancing import epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
-from kwsembed.training.stages import END_TO_END, PRETRAIN, Stages
+from kwsembed.training.stages import CLASS_WEIGHTED, END_TO_END, PRETRAIN, Stages
 from kwsembed.training.variables_file import save_variables
 
 pytestmark = pytest.mark.slow
@@ -99,3 +101,63 @@ def test_every_remedy_trains(method: str, corpus: tuple[ClipStore, Manifest], tm
         head = [variable.numpy() for variable in classifier.get_layer("logits").variables]
         assert [part.shape for part in plain_head] == [part.shape for part in head]
         assert all(np.abs(a - b).max() > 1e-4 for a, b in zip(plain_head, head, strict=True))
+
+
+class TestSublabels:
+    """Noise of two kinds, told apart as a second task."""
+
+    @pytest.fixture
+    def divided(self, corpus: tuple[ClipStore, Manifest]) -> tuple[ClipStore, Manifest]:
+        store, manifest = corpus
+        other = store.with_splits([clip.split for clip in store.clips])
+        other.clips = tuple(
+            replace(clip, sublabel=f"kind{number % 2}" if clip.label == "noise" else None)
+            for number, clip in enumerate(store.clips)
+        )
+        return other, manifest
+
+    def weights_of(self, stages: Stages, variant: str) -> list[np.ndarray]:
+        return [variable.numpy() for variable in stages.classifier(variant).variables]
+
+    def test_they_teach_the_end_to_end_network_and_leave_no_trace_in_its_shape(
+        self, corpus: tuple[ClipStore, Manifest], divided: tuple[ClipStore, Manifest], tmp_path: Path
+    ) -> None:
+        trained = {}
+        for name, data in (("plain", corpus), ("divided", divided)):
+            stages = stages_of(data, tmp_path / name, "class_weight")
+            stages.train_end_to_end()
+            trained[name] = self.weights_of(stages, END_TO_END)
+        assert [w.shape for w in trained["plain"]] == [w.shape for w in trained["divided"]]
+        assert any(not np.array_equal(*pair) for pair in zip(*trained.values(), strict=True))
+
+    def test_the_yardstick_knows_nothing_of_them(
+        self, corpus: tuple[ClipStore, Manifest], divided: tuple[ClipStore, Manifest], tmp_path: Path
+    ) -> None:
+        trained = []
+        for name, data in (("plain", corpus), ("divided", divided)):
+            stages = stages_of(data, tmp_path / name, "class_weight")
+            stages.train_from_scratch()
+            trained.append(self.weights_of(stages, CLASS_WEIGHTED))
+        for plain, other in zip(*trained, strict=True):
+            np.testing.assert_array_equal(plain, other)
+
+    def test_a_resumed_stage_ends_where_an_undisturbed_one_does(
+        self, divided: tuple[ClipStore, Manifest], tmp_path: Path
+    ) -> None:
+        whole = stages_of(divided, tmp_path / "whole", "class_weight")
+        whole.train_end_to_end()
+        broken = stages_of(divided, tmp_path / "broken", "class_weight")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ClassifierMonitor, "on_epoch_end", _die_in_second_epoch)
+            with pytest.raises(KeyboardInterrupt):
+                broken.train_end_to_end()
+        broken.train_end_to_end()
+        for one, other in zip(
+            self.weights_of(whole, END_TO_END), self.weights_of(broken, END_TO_END), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+def _die_in_second_epoch(self: ClassifierMonitor, epoch: int, logs: object = None) -> None:
+    if epoch == 1:
+        raise KeyboardInterrupt

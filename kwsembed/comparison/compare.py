@@ -101,7 +101,7 @@ def compare(
         # Cells have their own seed; here it would only keep seeds from being added.
         config=dataclasses.replace(config or TrainConfig(), seed=0),
     )
-    _check(plan, processes)
+    _check(plan, manifest, processes)
     return _run_study(
         plan,
         manifest,
@@ -168,13 +168,20 @@ def _all_folds(manifest: Manifest) -> Sequence[int]:
     return sorted({clip.fold for clip in manifest.clips if clip.fold}) or (1,)
 
 
-def _check(plan: StudyPlan, processes: int) -> None:
+def _check(plan: StudyPlan, manifest: Manifest, processes: int) -> None:
     contenders = [parse_contender(name) for name in plan.contenders]
     if YARDSTICK not in [contender.name for contender in contenders]:
         raise ConfigError(
             "class weights are what all others are compared with",
             expected=f"{YARDSTICK} among the methods",
             received=f"methods={', '.join(contender.name for contender in contenders)}",
+        )
+    second_task = [contender.name for contender in contenders if contender.sublabels]
+    if second_task and not (plan.config.sublabel_weight and any(clip.sublabel for clip in manifest.clips)):
+        raise ConfigError(
+            "there are no sublabels to learn from",
+            expected="a manifest with a column sublabel, and a sublabel_weight above 0",
+            received=f"methods={', '.join(second_task)}, sublabel_weight={plan.config.sublabel_weight}",
         )
     for name, values in (("ratios", plan.ratios), ("folds", plan.folds), ("seeds", plan.seeds)):
         if not values:

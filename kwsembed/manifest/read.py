@@ -242,7 +242,7 @@ def _clip(
         onset_s=onset_s,
         offset_s=offset_s,
         row=row,
-        sublabel=cells.get("sublabel", "").strip() or None,
+        sublabel=_sublabel(cells, where=where),
     )
 
 
@@ -325,6 +325,18 @@ def _fold(cells: dict[str, str], *, where: str) -> int | None:
             where=where,
         )
     return int(fold)
+
+
+def _sublabel(cells: dict[str, str], *, where: str) -> str | None:
+    sublabel = cells.get("sublabel", "").strip()
+    if not sublabel.isprintable():
+        raise DataError(
+            "the sublabel holds characters that cannot be printed",
+            received=f"sublabel={sublabel!a}",
+            where=where,
+            fix="rename it, or leave the cell empty",
+        )
+    return sublabel or None
 
 
 def _seconds(cells: dict[str, str], column: str, *, where: str) -> float | None:

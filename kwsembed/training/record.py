@@ -38,6 +38,8 @@ def describe(data: TrainingData, manifest: Manifest, say: Callable[[str], None])
     for split, labels in data.counts().items():
         parts = [f"{label} {count['clips']} ({count['groups']} groups)" for label, count in labels.items()]
         say(f"{split}: {', '.join(parts)}")
+    if data.sublabels is not None and data.config.sublabel_weight:
+        say(f"sublabels: {len(data.sublabels.names)}, told apart as a second task of the end-to-end network")
     for file in (*data.store.skipped, *data.store.cut):
         say(f"note: {file.name}: {file.reason}")
     for warning in manifest.warnings:
@@ -54,6 +56,7 @@ def data_record(data: TrainingData, manifest: Manifest) -> dict[str, Any]:
         "event_labels": list(data.labels[: data.event_count]),
         "background_labels": list(data.labels[data.event_count :]),
         "splits": data.counts(),
+        "sublabels": [] if data.sublabels is None else list(data.sublabels.names),
         "skipped": [{"name": file.name, "reason": file.reason} for file in data.store.skipped],
         "cut": [{"name": file.name, "reason": file.reason} for file in data.store.cut],
         "warnings": list(manifest.warnings),
