@@ -79,5 +79,11 @@ def with_second_head(classifier: keras.Model, sublabel_count: int, *, seed: int)
     """
     scaled = layers.Rescaling(HEAD_SCALE)(classifier.get_layer("embedding").output)
     with initial_weights((seed + 1) % 2**32):
-        second = layers.Dense(sublabel_count, name="sublabel_logits")(scaled)
+        # Of unit norm: a head whose weights grow would learn sublabels without the embedding's help.
+        second = layers.Dense(
+            sublabel_count,
+            use_bias=False,
+            kernel_constraint=keras.constraints.UnitNorm(axis=0),
+            name="sublabel_logits",
+        )(scaled)
     return keras.Model(classifier.inputs[0], [classifier.outputs[0], second], name="two_headed")
