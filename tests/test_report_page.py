@@ -250,6 +250,14 @@ def test_without_a_test_split_validation_is_shown(tmp_path):
     assert [tag for tag, _ in page.elements].count("audio") == 12
 
 
+def test_sublabels_that_were_trained_on_are_counted(run, page, tmp_path):
+    def divide(copy):
+        edit_metrics(copy, lambda metrics: metrics["data"].update(sublabels=["dog/", "noise/", "noise/rain"]))
+
+    assert "divided further into 3 sublabels" in without(run, tmp_path, divide).text
+    assert "sublabels" not in page.text
+
+
 def test_audio_that_is_gone_or_outside_is_said_so(run, tmp_path):
     def move(copy):
         edit_metrics(copy, lambda m: m["data"].update(root=str(tmp_path / "nowhere")))

@@ -30,6 +30,12 @@ def clips_table(run: RunRecord) -> Table:
     note = "A group is one recording or speaker; no group is in two splits."
     if absent:
         note += f" There is no {' and no '.join(absent)} split."
+    sublabels = run.metrics.get("data", {}).get("sublabels")
+    if sublabels:
+        note += (
+            f" Training clips are divided further into {len(sublabels)} sublabels, which the "
+            "end-to-end network learned to tell apart besides."
+        )
     return table(
         ["label", *["clips", "groups", "audio"] * len(present)],
         rows,

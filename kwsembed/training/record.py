@@ -38,8 +38,8 @@ def describe(data: TrainingData, manifest: Manifest, say: Callable[[str], None])
     for split, labels in data.counts().items():
         parts = [f"{label} {count['clips']} ({count['groups']} groups)" for label, count in labels.items()]
         say(f"{split}: {', '.join(parts)}")
-    if data.sublabels is not None and data.config.sublabel_weight:
-        say(f"sublabels: {len(data.sublabels.names)}, told apart as a second task of the end-to-end network")
+    if _sublabels(data):
+        say(f"sublabels: {len(_sublabels(data))}, told apart as a second task of the end-to-end network")
     for file in (*data.store.skipped, *data.store.cut):
         say(f"note: {file.name}: {file.reason}")
     for warning in manifest.warnings:
@@ -56,8 +56,13 @@ def data_record(data: TrainingData, manifest: Manifest) -> dict[str, Any]:
         "event_labels": list(data.labels[: data.event_count]),
         "background_labels": list(data.labels[data.event_count :]),
         "splits": data.counts(),
-        "sublabels": [] if data.sublabels is None else list(data.sublabels.names),
+        "sublabels": _sublabels(data),
         "skipped": [{"name": file.name, "reason": file.reason} for file in data.store.skipped],
         "cut": [{"name": file.name, "reason": file.reason} for file in data.store.cut],
         "warnings": list(manifest.warnings),
     }
+
+
+def _sublabels(data: TrainingData) -> list[str]:
+    """Names of the sublabels that are trained on; none without a second task."""
+    return list(data.sublabels.names) if data.sublabels and data.config.sublabel_weight else []
