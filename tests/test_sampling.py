@@ -162,10 +162,7 @@ def one_by_one(schedule, store, draw, step):
 
     def start(item):
         if not EVENT[schedule.classes[item]]:
-            length = int(store.samples[item])
-            first, last = sorted((length - WINDOW, 0))
-            slack = max(0, min(length, WINDOW) - max(length - WINDOW, 0)) / 2
-            return np.floor(first - slack + random.random() * (last - first + 2 * slack + 1))
+            return anywhere(item)
         onset, offset = pick(store.segments[item], [b - a for a, b in store.segments[item]])
         low, high = sorted((offset - WINDOW, onset))
         slack = (0.1 if offset - onset <= WINDOW else 0.25) * min(WINDOW, offset - onset)
@@ -241,20 +238,12 @@ def test_background_is_cut_anywhere():
     assert 3900 < starts.max() <= 4000
 
 
-@pytest.mark.parametrize(
-    ("length", "first", "last"),
-    [
-        (300, -850, 150),  # wholly inside from -700 to 0, and half of 300 cut off on either side
-        (1000, -500, 500),
-        (1500, -250, 750),
-        (2000, 0, 1000),  # from two windows on there are parts enough within
-    ],
-)
-def test_of_short_background_a_half_may_be_cut_off(length, first, last):
-    store = silent_store(("tone_1k", 800, None), ("hiss", length, None), ("quiet", 300, None))
-    starts = drawn(schedule_of(store, sampling="balanced"), "hiss")
-    assert first <= starts.min() < first + 50
-    assert last - 50 < starts.max() <= last
+def test_background_shorter_than_the_window_moves_within_it():
+    store = silent_store(("tone_1k", 800, None), ("hiss", 300, None), ("quiet", 300, None))
+    schedule = schedule_of(store, sampling="balanced")
+    starts = drawn(schedule, "hiss")
+    assert -700 <= starts.min() < -650
+    assert -50 < starts.max() <= 0
 
 
 def test_an_anchor_is_the_middle_of_what_is_heard():

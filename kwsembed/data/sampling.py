@@ -97,7 +97,7 @@ class WindowSchedule:
 
     A batch takes its classes by systematic sampling (their counts differ from the expected ones by less than
     one), a clip within a class in proportion to the windows it holds, and a window within the clip where the
-    event is; background windows lie anywhere, and may hold a part of a short clip.
+    event is; background windows lie anywhere.
 
     Args:
         store: Decoded clips.
@@ -184,7 +184,7 @@ class WindowSchedule:
         event = self.event[self.classes[items]]
         ends = np.cumsum(1 + event)
         numbers = random.random(int(ends[-1]))
-        starts = self._in_background(items, numbers[ends - 1])
+        starts = self._anywhere(items, numbers[ends - 1])
         for place in np.flatnonzero(event):
             starts[place] = self._around_event(items[place], *numbers[ends[place] - 2 : ends[place]])
         return starts
@@ -199,18 +199,6 @@ class WindowSchedule:
         low, high = min(first, last), max(first, last)
         slack_samples = slack * min(self.window_samples, offset - onset)
         return int(np.floor(low - slack_samples + position * (high - low + 2 * slack_samples)))
-
-    def _in_background(self, items: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Anywhere, and of clips shorter than two windows also their parts, as a stream would cut them.
-
-        Up to half a clip of at most one window is cut off: whoever hears words one after the other hears
-        their halves too, and none of them must be taken for an event.
-        """
-        lengths, window = self._lengths[items], self.window_samples
-        room = lengths - window
-        slack = np.maximum(np.minimum(lengths, window) - np.maximum(room, 0), 0) / 2
-        first = np.minimum(room, 0) - slack
-        return np.floor(first + positions * (np.abs(room) + 2 * slack + 1)).astype(np.int64)
 
     def _anywhere(self, items: np.ndarray, positions: np.ndarray) -> np.ndarray:
         room = self._lengths[items] - self.window_samples
