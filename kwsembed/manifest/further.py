@@ -10,7 +10,8 @@ from pathlib import Path
 
 from kwsembed.errors import DataError
 from kwsembed.manifest.clip import Clip, Manifest, order_labels
-from kwsembed.manifest.read import outside_name, read_clips
+from kwsembed.manifest.naming import outside_name
+from kwsembed.manifest.read import read_clips
 
 _MANIFEST = "manifest.csv"  # as `kwsembed mine` writes it
 

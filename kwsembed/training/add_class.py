@@ -13,8 +13,8 @@ from kwsembed.errors import DataError
 from kwsembed.manifest import BACKGROUND_NAMES, Clip
 from kwsembed.manifest.examine import Examination, examine
 from kwsembed.manifest.further import with_clips
+from kwsembed.manifest.naming import checked_label
 from kwsembed.manifest.near_duplicates import find_near_duplicates
-from kwsembed.manifest.read import checked_label
 from kwsembed.models import embedder_of
 from kwsembed.progress import ProgressLine
 from kwsembed.training.left_out import LeftOut, leave_out
