@@ -101,6 +101,17 @@ def test_a_setting_that_an_older_version_did_not_know_stood_at_its_default(tmp_p
         folder.claim(dataclasses.replace(plan_of(), config=TrainConfig(teacher="yamnet.tflite")))
 
 
+def test_another_teacher_under_the_same_name_is_noticed(tmp_path):
+    folder, plan = StudyFolder(tmp_path / "STUDY"), plan_of()
+    first, other = ({"file": "yamnet.tflite", "sha256": digit * 64} for digit in "01")
+    folder.claim(plan)
+    folder.claim(plan, teacher=first)
+    folder.claim(plan)  # a sitting without taught contenders forgets nothing
+    folder.claim(plan, teacher=first)
+    with pytest.raises(RunError, match=r"another teacher.*111111111111"):
+        folder.claim(plan, teacher=other)
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("months of work")
     with pytest.raises(RunError, match="holds no study"):

@@ -106,6 +106,7 @@ def compare(
         plan,
         manifest,
         StudyFolder(out),
+        teacher=_teacher(plan),
         processes=processes,
         cache_dir=str(cache_dir or default_cache_dir(data)),
         report_only=report_only,
@@ -119,6 +120,7 @@ def _run_study(
     manifest: Manifest,
     folder: StudyFolder,
     *,
+    teacher: dict[str, str] | None,
     processes: int,
     cache_dir: str,
     report_only: bool,
@@ -134,7 +136,7 @@ def _run_study(
         progress=ProgressLine("decoding", unit="clips"),
     )
     judged = judged_clips(manifest, store, plan.folds)
-    folder.claim(plan, command=command, versions=versions())
+    folder.claim(plan, command=command, versions=versions(), teacher=teacher)
     record_judged_clips(folder.clips, judged)
     if report_only:
         return write_results(folder, say=say)
@@ -192,9 +194,15 @@ def _check(plan: StudyPlan, manifest: Manifest, processes: int) -> None:
     for name, value in (("trials", plan.trials), ("processes", processes)):
         if value < 1:
             raise ConfigError(f"{name} is out of range", expected="1 or more", received=f"{name}={value}")
-    for contender in contenders:  # a teacher that cannot be asked is refused before any work
-        teacher_record(contender.config(plan.config, steps=plan.steps, seed=0))
     _check_steps(plan, least_epochs=2 if any(contender.pretrain for contender in contenders) else 1)
+
+
+def _teacher(plan: StudyPlan) -> dict[str, str] | None:
+    """The teacher of those contenders that have one; one that cannot be asked is refused before any work."""
+    contenders = map(parse_contender, plan.contenders)
+    configs = [one.config(plan.config, steps=plan.steps, seed=0) for one in contenders if one.pretrain]
+    records = [teacher_record(config) for config in configs]
+    return next((record for record in records if record is not None), None)
 
 
 def _check_steps(plan: StudyPlan, *, least_epochs: int) -> None:

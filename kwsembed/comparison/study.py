@@ -44,7 +44,10 @@ class Cell:
     def name(self) -> str:
         """Name of its files; different settings never share one."""
         word = "".join(c if c.isalnum() else "-" for c in self.contender.name)
-        settings = json.dumps(dataclasses.asdict(self.contender), sort_keys=True)
+        values = dataclasses.asdict(self.contender)
+        if not values["sublabels"]:
+            del values["sublabels"]  # as cells were called before there was such a thing
+        settings = json.dumps(values, sort_keys=True)
         ratio = "whole" if self.ratio == WHOLE else f"{self.ratio:g}"
         trial = f"-trial{self.trial}" if self.trial else ""
         return f"{word}-{zlib.crc32(settings.encode()):08x}-r{ratio}-f{self.fold}-s{self.seed}{trial}"
@@ -130,7 +133,12 @@ class StudyFolder:
         self._unfinished = self.root / "unfinished"
 
     def claim(
-        self, plan: StudyPlan, *, command: str | None = None, versions: dict[str, str] | None = None
+        self,
+        plan: StudyPlan,
+        *,
+        command: str | None = None,
+        versions: dict[str, str] | None = None,
+        teacher: dict[str, str] | None = None,
     ) -> None:
         """Makes the folder, or checks that what it holds can be gone on with.
 
@@ -140,9 +148,11 @@ class StudyFolder:
             plan: The study.
             command: What it was called with; kept, sitting by sitting.
             versions: Of the packages in use; kept with it.
+            teacher: File and SHA-256 of the model that some contenders imitate; None if none does.
 
         Raises:
-            RunError: The folder holds something else, or a study that differs in more than its extent.
+            RunError: The folder holds something else, or a study that differs in more than its extent, or
+                the teacher's file is another one than before.
         """
         now = _lasting(plan)
         known = self.description()
@@ -162,6 +172,16 @@ class StudyFolder:
                     where=self.plan,
                     fix="give the same settings, or choose another --out",
                 )
+            earlier_teacher = known.get("teacher")
+            if teacher and earlier_teacher and teacher != earlier_teacher:
+                raise RunError(
+                    "the study was begun with another teacher, so its cells cannot be compared",
+                    expected=f"{earlier_teacher['file']} of SHA-256 {earlier_teacher['sha256'][:12]}...",
+                    received=f"{teacher['file']} of SHA-256 {teacher['sha256'][:12]}...",
+                    where=self.plan,
+                    fix="give the same file as before, or choose another --out",
+                )
+            teacher = teacher or earlier_teacher
         elif self.root.exists() and any(self.root.iterdir()):
             raise RunError(
                 "the output folder is not empty and holds no study",
@@ -173,7 +193,8 @@ class StudyFolder:
         sitting = {"command": command, "versions": versions or {}}
         if sitting not in sittings:
             sittings.append(sitting)
-        atomic.write_json(self.plan, {"settings": now, "extent": _extent(plan), "sittings": sittings})
+        described = {"settings": now, "extent": _extent(plan), "sittings": sittings}
+        atomic.write_json(self.plan, {**described, "teacher": teacher} if teacher else described)
 
     def description(self) -> dict[str, Any]:
         """Content of study.json: settings, extent and sittings; empty where there is none.
