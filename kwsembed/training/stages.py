@@ -17,17 +17,15 @@ from kwsembed.data.pipeline import training_dataset
 from kwsembed.data.sampling import WindowSchedule
 from kwsembed.models import build_classifier, build_embedder
 from kwsembed.models.fused_normalization import for_training
-from kwsembed.pretraining import AnchorEmbeddings, EmbeddingPretrainer, RefreshObjective, build_objective
 from kwsembed.progress import Progress
 from kwsembed.training.checkpointing import spent_s
 from kwsembed.training.class_weights import class_factors, with_factors
 from kwsembed.training.classifying import ClassifierTraining, ClassifyingPhase
 from kwsembed.training.data import TrainingData
-from kwsembed.training.monitor import EmbeddingMonitor
+from kwsembed.training.pretraining import pretrain_embedder
 from kwsembed.training.rebalancing import epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
-from kwsembed.training.stage import StagePlan, run_stage
-from kwsembed.training.teacher import teacher_targets_of
+from kwsembed.training.stage import StagePlan
 from kwsembed.training.variables_file import load_variables, save_variables
 
 PRETRAIN = "pretrain"
@@ -92,39 +90,16 @@ class Stages:
         schedule = self._schedule_of(PRETRAIN, self._config.pretraining_sampling)
 
         def train() -> tuple[keras.Model, list[dict[str, float]]]:
-            embedder = for_training(self.embedder())
-            objective = build_objective(
-                self._config,
-                self._data.classes_of("train"),
-                len(self._data.labels),
-                targets=partial(
-                    teacher_targets_of,
-                    self._data,
-                    schedule,
-                    steps=self._config.pretraining_epochs * settings.epoch_steps,
-                    progress=self._progress("asking the teacher"),
-                    say=self._say,
-                ),
+            return pretrain_embedder(
+                for_training(self.embedder()),
+                self._data,
+                self._run,
+                plan=self._plan(PRETRAIN, self._config.pretraining_epochs, settings.pretrain_learning_rate),
+                schedule=schedule,
+                batches=partial(self._batches, schedule),
+                progress=self._progress,
+                say=self._say,
             )
-            anchors = AnchorEmbeddings(embedder, self._data.anchors("train"))
-            model = EmbeddingPretrainer(embedder, objective)
-            plan = self._plan(PRETRAIN, self._config.pretraining_epochs, settings.pretrain_learning_rate)
-            model.compile(plan.optimizer(), jit_compile=False)
-            callbacks = [
-                RefreshObjective(objective, anchors, seed=self._config.seed),
-                EmbeddingMonitor(anchors, self._data),
-            ]
-            history = run_stage(
-                model,
-                plan,
-                dataset=lambda first, last: self._batches(
-                    schedule, first, last, round_windows=objective.round_windows
-                ),
-                run=self._run,
-                callbacks=callbacks,
-                progress=self._progress(PRETRAIN),
-            )
-            return embedder, history
 
         return self._once(PRETRAIN, [(schedule, None)], train)
 
