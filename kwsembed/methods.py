@@ -207,5 +207,5 @@ PRETRAININGS = _table(
 SEARCHES = ("random", "bayesian")
 """Ways in which a search proposes settings; see `kwsembed.tuning.oracle`."""
 
-SEARCH_GROUPS = ("class_weights", "rebalance", "pretrain", "width", "learning_rate")
+SEARCH_GROUPS = ("class_weights", "rebalance", "pretrain", "sublabels", "width", "learning_rate")
 """Settings that are searched together or not at all; see `kwsembed.tuning.space`."""

@@ -66,6 +66,7 @@ def search_space(
     background_labels: Sequence[str],
     groups: Sequence[str] = SEARCH_GROUPS,
     frozen: bool = False,
+    sublabels: bool = False,
 ) -> tuple[Setting, ...]:
     """The settings to search around a config.
 
@@ -77,9 +78,10 @@ def search_space(
         background_labels: Labels of background.
         groups: Some of `kwsembed.methods.SEARCH_GROUPS`.
         frozen: Whether a head on the frozen embedding is trained too.
+        sublabels: Whether the data have sublabels.
 
     Raises:
-        ConfigError: An unknown group, or none.
+        ConfigError: An unknown group, or groups in which there is nothing to search.
 
     Example:
         >>> space = search_space(TrainConfig(), event_labels=["dog"], background_labels=["noise"],
@@ -102,6 +104,8 @@ def search_space(
         found += _remedies(config)
     if "pretrain" in groups:
         found += _pretraining(config)
+    if "sublabels" in groups and sublabels and config.sublabel_weight:
+        found.append(_around("sublabel_weight", config.sublabel_weight))
     if "width" in groups:
         found.append(_around("width", config.width, factor=_WIDTH_FACTOR))
     if "learning_rate" in groups:
@@ -109,6 +113,12 @@ def search_space(
         for stage in stages:
             name = f"{stage}_learning_rate"
             found.append(_around(f"schedule.{name}", getattr(config.schedule, name)))
+    if not found:
+        raise ConfigError(
+            "nothing to search",
+            expected="other groups, or data with a second background or with sublabels",
+            received=f"search={','.join(groups)}",
+        )
     return tuple(found)
 
 
@@ -147,6 +157,7 @@ def config_at(config: TrainConfig, values: Values) -> TrainConfig:
         class_weights={**config.class_weights, **weights},
         rebalance=_method("rebalance", config.rebalance, REBALANCINGS, values, numbers),
         pretrain=_method("pretrain", config.pretrain, PRETRAININGS, values, numbers),
+        sublabel_weight=numbers.get("sublabel_weight", config.sublabel_weight),
         width=numbers.get("width", config.width),
         schedule=schedule,
     )

@@ -120,6 +120,7 @@ def tune(
         background_labels=manifest.background_labels,
         groups=search,
         frozen=frozen,
+        sublabels=any(clip.sublabel for clip in manifest.of_split("train")),
     )
     oracle = build_oracle(method, space, trials=trials, seed=start.seed)
     folder = SearchFolder(out)
