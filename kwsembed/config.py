@@ -145,7 +145,7 @@ class TrainConfig:
         rebalance: Remedy for imbalance of the frozen and the end-to-end variant, and its options (see
             `kwsembed.methods.REBALANCINGS`); the yardstick has class weights whatever is asked for here.
         sublabel_weight: Of a second task, telling finer labels apart, in the loss of the end-to-end variant
-            (see `kwsembed.training.sublabels`); 0 for none. Data without sublabels train without it.
+            (see `kwsembed.training.sublabels`), 0.5 for example; 0 for none, as for data without sublabels.
         class_weights: By label, what the weights of the remedy are multiplied with, above 0 (only ratios
             count; 1 for a label that is not named); the yardstick keeps its own.
         target_false_alarms_per_hour: What the thresholds aim at, per event label.
@@ -161,7 +161,7 @@ class TrainConfig:
     pretrain_sampling: str = BY_METHOD
     teacher: str = ""
     rebalance: str = "class_weight"
-    sublabel_weight: float = 0.5
+    sublabel_weight: float = 0.0
     target_false_alarms_per_hour: float = 0.5
     int8_loss_bound: float = 0.01
     seed: int = 0

@@ -43,6 +43,7 @@ def test_sublabels_are_a_second_task_of_those_that_ask_for_them(name, rebalance)
     assert (found.name, found.rebalance, found.sublabels) == (name, rebalance, True)
     base = TrainConfig(sublabel_weight=0.7)
     assert found.config(base, steps=400, seed=0).sublabel_weight == 0.7
+    assert found.config(TrainConfig(), steps=400, seed=0).sublabel_weight == 0.5
     plain = parse_contender(name.replace("+sublabels", ""))
     assert plain.config(base, steps=400, seed=0).sublabel_weight == 0
 

@@ -46,12 +46,20 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClipStore, Manifes
     return build_cache(manifest, cache_dir=root.parent / "cache", sample_rate_hz=16000), manifest
 
 
-def stages_of(corpus: tuple[ClipStore, Manifest], folder: Path, rebalance: str) -> Stages:
+def stages_of(
+    corpus: tuple[ClipStore, Manifest], folder: Path, rebalance: str, *, sublabel_weight: float = 0.0
+) -> Stages:
     """Stages whose pretraining is as if it had just been finished."""
     store, manifest = corpus
     augment = AugmentConfig(speed_change=0.0, background_probability=0.0, reverberation_probability=0.0)
     config = TrainConfig(
-        width=0.25, embedding_size=8, window_s=0.2, rebalance=rebalance, schedule=SCHEDULE, augment=augment
+        width=0.25,
+        embedding_size=8,
+        window_s=0.2,
+        rebalance=rebalance,
+        sublabel_weight=sublabel_weight,
+        schedule=SCHEDULE,
+        augment=augment,
     )
     run = RunDirectory(folder / "RUN")
     run.start(config, manifest, resume=False)
@@ -124,7 +132,7 @@ class TestSublabels:
     ) -> None:
         trained = {}
         for name, data in (("plain", corpus), ("divided", divided)):
-            stages = stages_of(data, tmp_path / name, "class_weight")
+            stages = stages_of(data, tmp_path / name, "class_weight", sublabel_weight=0.5)
             stages.train_end_to_end()
             trained[name] = self.weights_of(stages, END_TO_END)
         assert [w.shape for w in trained["plain"]] == [w.shape for w in trained["divided"]]
@@ -135,7 +143,7 @@ class TestSublabels:
     ) -> None:
         trained = []
         for name, data in (("plain", corpus), ("divided", divided)):
-            stages = stages_of(data, tmp_path / name, "class_weight")
+            stages = stages_of(data, tmp_path / name, "class_weight", sublabel_weight=0.5)
             stages.train_from_scratch()
             trained.append(self.weights_of(stages, CLASS_WEIGHTED))
         for plain, other in zip(*trained, strict=True):
@@ -144,9 +152,9 @@ class TestSublabels:
     def test_a_resumed_stage_ends_where_an_undisturbed_one_does(
         self, divided: tuple[ClipStore, Manifest], tmp_path: Path
     ) -> None:
-        whole = stages_of(divided, tmp_path / "whole", "class_weight")
+        whole = stages_of(divided, tmp_path / "whole", "class_weight", sublabel_weight=0.5)
         whole.train_end_to_end()
-        broken = stages_of(divided, tmp_path / "broken", "class_weight")
+        broken = stages_of(divided, tmp_path / "broken", "class_weight", sublabel_weight=0.5)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(ClassifierMonitor, "on_epoch_end", _die_in_second_epoch)
             with pytest.raises(KeyboardInterrupt):

@@ -179,11 +179,11 @@ def _check(plan: StudyPlan, manifest: Manifest, processes: int) -> None:
             received=f"methods={', '.join(contender.name for contender in contenders)}",
         )
     second_task = [contender.name for contender in contenders if contender.sublabels]
-    if second_task and not (plan.config.sublabel_weight and any(clip.sublabel for clip in manifest.clips)):
+    if second_task and not any(clip.sublabel for clip in manifest.clips):
         raise ConfigError(
             "there are no sublabels to learn from",
-            expected="a manifest with a column sublabel, and a sublabel_weight above 0",
-            received=f"methods={', '.join(second_task)}, sublabel_weight={plan.config.sublabel_weight}",
+            expected="a manifest with a column sublabel",
+            received=f"methods={', '.join(second_task)}",
         )
     for name, values in (("ratios", plan.ratios), ("folds", plan.folds), ("seeds", plan.seeds)):
         if not values:

@@ -26,6 +26,7 @@ DEFAULT_CONTENDERS = (
 
 _FROZEN = "/frozen"
 _SUBLABELS = "sublabels"
+_SUBLABEL_WEIGHT = 0.5  # unless the study's settings name another
 _HEAD_SHARE = 0.15  # of the budget, where the rest goes to pretraining
 _SPREAD = 3.0  # options are tried from a third to three times their default
 
@@ -74,7 +75,7 @@ class Contender:
             base,
             pretrain=self.pretrain or base.pretrain,
             rebalance=self.rebalance,
-            sublabel_weight=base.sublabel_weight if self.sublabels else 0.0,
+            sublabel_weight=(base.sublabel_weight or _SUBLABEL_WEIGHT) if self.sublabels else 0.0,
             seed=seed,
             schedule=dataclasses.replace(
                 schedule,
