@@ -9,13 +9,14 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+from toy_store import EVENT_COUNT, LABELS, classes_of, tones
+
 from kwsembed.comparison.compare import compare
 from kwsembed.errors import ConfigError, DataError
 from kwsembed.manifest import read_manifest
 from kwsembed.models import build_classifier, build_embedder, forward
 from kwsembed.training.data import TrainingData
 from kwsembed.training.sublabels import sublabels_of, with_second_head
-from tests.toy_store import EVENT_COUNT, LABELS, classes_of, tones
 
 FRAMES, MELS = 20, 64
 

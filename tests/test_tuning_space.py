@@ -69,9 +69,7 @@ def test_the_learning_rate_of_the_head_is_searched_where_a_head_is_trained():
 
 @pytest.mark.parametrize("groups", [["width", "depth"], []])
 def test_an_unknown_group_is_answered_with_the_known_ones(groups):
-    with pytest.raises(
-        ConfigError, match=r"Expected some of class_weights, .*, sublabels, width"
-    ):
+    with pytest.raises(ConfigError, match=r"Expected some of class_weights, .*, sublabels, width"):
         by_name(groups=groups)
 
 

@@ -17,6 +17,7 @@ from kwsembed import atomic
 from kwsembed.comparison.contender import Contender, parse_contender, tuning_trials
 from kwsembed.config import TrainConfig
 from kwsembed.errors import RunError
+from kwsembed.training.teacher import refuse_another
 
 WHOLE = 0.0
 """Stands for data that are not thinned, where a ratio is expected."""
@@ -173,14 +174,8 @@ class StudyFolder:
                     fix="give the same settings, or choose another --out",
                 )
             earlier_teacher = known.get("teacher")
-            if teacher and earlier_teacher and teacher != earlier_teacher:
-                raise RunError(
-                    "the study was begun with another teacher, so its cells cannot be compared",
-                    expected=f"{earlier_teacher['file']} of SHA-256 {earlier_teacher['sha256'][:12]}...",
-                    received=f"{teacher['file']} of SHA-256 {teacher['sha256'][:12]}...",
-                    where=self.plan,
-                    fix="give the same file as before, or choose another --out",
-                )
+            if teacher and earlier_teacher:
+                refuse_another(earlier_teacher, teacher, where=self.plan)
             teacher = teacher or earlier_teacher
         elif self.root.exists() and any(self.root.iterdir()):
             raise RunError(

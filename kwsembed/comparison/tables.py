@@ -196,7 +196,7 @@ def failures(statistics: Statistics | None) -> list[tuple[str, str]]:
 def settings(values: Mapping[str, Any], *, prefix: str = "") -> list[tuple[str, str]]:
     """The settings that all contenders share, one line each, `config.schedule.batch_size` for nested ones."""
     # These are chosen by the contender, cell by cell.
-    own = ("pretrain", "rebalance", "seed")
+    own = ("pretrain", "rebalance", "sublabel_weight", "seed")
     lines: list[tuple[str, str]] = []
     for name, value in values.items():
         if prefix == "config." and name in own:

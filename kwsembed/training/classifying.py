@@ -13,7 +13,7 @@ from kwsembed.models import embedder_of
 from kwsembed.progress import Progress
 from kwsembed.training.data import TrainingData
 from kwsembed.training.monitor import ClassifierMonitor
-from kwsembed.training.rebalancing import MeanOf, PerExample
+from kwsembed.training.rebalancing import MeanOf, PerExample, cross_entropy
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stage import StagePlan, run_stage
 from kwsembed.training.sublabels import Sublabels, with_second_head
@@ -97,7 +97,7 @@ class ClassifierTraining:
                 model = with_second_head(classifier, len(sublabels.names), seed=self._data.config.seed)
                 model.compile(
                     phase.plan.optimizer(),
-                    [MeanOf(loss), MeanOf(_cross_entropy)],
+                    [MeanOf(loss), MeanOf(cross_entropy)],
                     loss_weights=[1.0, sublabel_weight],
                     jit_compile=False,
                 )
@@ -127,7 +127,3 @@ def _weighted(batches: Batches, class_weights: np.ndarray, sublabels: Sublabels 
         return log_mel, targets, (weights, tf.ones_like(weights))
 
     return lambda first, last: batches(first, last).map(with_sublabels)
-
-
-def _cross_entropy(classes: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)

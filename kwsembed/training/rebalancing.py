@@ -155,8 +155,13 @@ def _alike(probabilities: np.ndarray, class_counts: np.ndarray) -> np.ndarray:
     return np.ones(len(probabilities), np.float32)
 
 
+def cross_entropy(classes: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """`(batch,)` losses of classes `(batch,)` and logits `(batch, classes)`."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
+
+
 def _cross_entropy(class_counts: np.ndarray) -> PerExample:
-    return lambda classes, logits: tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
+    return cross_entropy
 
 
 def _priors(class_counts: np.ndarray) -> np.ndarray:

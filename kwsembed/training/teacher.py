@@ -49,17 +49,30 @@ def check_same_teacher(run: RunDirectory, record: dict[str, str] | None) -> None
     if record is None:
         return
     if run.teacher.exists():
-        earlier = json.loads(run.teacher.read_text(encoding="utf-8"))
-        if earlier != record:
-            raise RunError(
-                "this run was started with another teacher, so it cannot be resumed",
-                expected=f"{earlier['file']} of SHA-256 {earlier['sha256'][:12]}...",
-                received=f"{record['file']} of SHA-256 {record['sha256'][:12]}...",
-                where=run.teacher,
-                fix="give the same file as before, or choose another --out",
-            )
+        refuse_another(json.loads(run.teacher.read_text(encoding="utf-8")), record, where=run.teacher)
     else:
         atomic.write_json(run.teacher, record)
+
+
+def refuse_another(earlier: dict[str, str], record: dict[str, str], *, where: Path) -> None:
+    """Takes the teacher that a run or a study was started with.
+
+    Args:
+        earlier: What was noted then, as `teacher_record` gives it.
+        record: The teacher of now.
+        where: File with the note.
+
+    Raises:
+        RunError: It is another one.
+    """
+    if earlier != record:
+        raise RunError(
+            "this was started with another teacher, so it cannot be gone on with",
+            expected=f"{earlier['file']} of SHA-256 {earlier['sha256'][:12]}...",
+            received=f"{record['file']} of SHA-256 {record['sha256'][:12]}...",
+            where=where,
+            fix="give the same file as before, or choose another --out",
+        )
 
 
 def teacher_targets_of(

@@ -116,7 +116,7 @@ def search_space(
     if not found:
         raise ConfigError(
             "nothing to search",
-            expected="other groups, or data with a second background or with sublabels",
+            expected="other groups; sublabels need a column of them and a sublabel_weight above 0",
             received=f"search={','.join(groups)}",
         )
     return tuple(found)
