@@ -18,6 +18,7 @@ from kwsembed.errors import ConfigError
 from kwsembed.tflite.editing import GraphEditor
 from kwsembed.tflite.flatbuffer import pack, unpack
 from kwsembed.tflite.history import State, rows_from, with_history
+from kwsembed.tflite.time_track import Track, same_padding
 
 _TIME, _BANDS = 1, 2  # axes of `(1, frames, bands, channels)`
 _DILATED_KERNEL = 2  # the first version of DEPTHWISE_CONV_2D that knows dilation; of CONV_2D all do
@@ -50,32 +51,6 @@ class Streamed:
     def warm_up(self) -> int:
         """How many calls of a new stream depend on what was before it, and so are not to be used."""
         return -(-(self.reach[0] - self.window_start) // self.rows)
-
-
-@dataclass(frozen=True)
-class _Track:
-    """Where in time the rows of a tensor lie.
-
-    Attributes:
-        rows: Rows per call.
-        stride: Rows of the input from one row to the next.
-        windowed_stride: The same in the network of windows, a multiple of it.
-        offset: Row of the input, counted from the first of a call, that the first row of the call stands at.
-        before: Rows of the input that a row depends on, before where it stands.
-        after: The same, behind it.
-    """
-
-    rows: int
-    stride: int
-    windowed_stride: int
-    offset: int
-    before: int
-    after: int
-
-    @property
-    def apart(self) -> int:
-        """Rows from one that the network of windows has to the next one that it has."""
-        return self.windowed_stride // self.stride
 
 
 def streamed(model: bytes, *, rows: int | None = None) -> Streamed:
@@ -113,15 +88,15 @@ class _Streaming:
         self._editor = editor
         self._rows = self._product_of_strides() if rows is None else rows
         self._operators: list[Any] = []
-        self._tracks: dict[int, _Track] = {}
+        self._tracks: dict[int, Track] = {}
         self._kept: dict[int, tuple[int, int]] = {}  # tensor: (its rows behind older ones, how many older)
         self._states: list[State] = []
-        self._result: tuple[_Track, int] | None = None
+        self._result: tuple[Track, int] | None = None
 
     def run(self) -> Streamed:
         editor = self._editor
         graph, windowed = editor.graph, {at: editor.shape(at) for at in range(len(editor.graph.tensors))}
-        self._place(int(graph.inputs[0]), _Track(self._rows, 1, 1, 0, 0, 0))
+        self._place(int(graph.inputs[0]), Track(self._rows, 1, 1, 0, 0, 0))
         for operator in graph.operators:
             timed = [int(at) for at in operator.inputs if int(at) in self._tracks]
             if timed:
@@ -166,7 +141,7 @@ class _Streaming:
         else:
             raise _refusal(name)
 
-    def _place(self, tensor: int, track: _Track) -> None:
+    def _place(self, tensor: int, track: Track) -> None:
         """Notes where a tensor lies in time, and gives it its new number of rows."""
         self._tracks[tensor] = track
         self._editor.graph.tensors[tensor].shape[_TIME] = track.rows
@@ -179,14 +154,14 @@ class _Streaming:
         if options.dilationHFactor != 1:
             raise _refusal(f"a convolution with {options.dilationHFactor=}")
         same = options.padding == schema.Padding.SAME
-        padding = _same_padding(windowed[source][_TIME], kernel, options.strideH)[0] if same else 0
+        padding = same_padding(windowed[source][_TIME], kernel, options.strideH)[0] if same else 0
         stride = math.gcd(windowed_stride, self._rows) // track.stride
         older = (kernel - 1) * track.apart + 1 - stride
         if older < 0:
             raise _refusal(f"a convolution of {kernel} rows, stride {stride}")
         operator.inputs[0] = self._with_older(source, older)
         if same:
-            width = _same_padding(
+            width = same_padding(
                 windowed[source][_BANDS], self._editor.shape(weights)[_BANDS], options.strideW
             )
             operator.inputs[0] = self._pad_bands(int(operator.inputs[0]), width)
@@ -196,7 +171,7 @@ class _Streaming:
             self._editor.require_version(operator, _DILATED_KERNEL)
         self._place(
             output,
-            _Track(
+            Track(
                 rows=track.rows // stride,
                 stride=track.stride * stride,
                 windowed_stride=windowed_stride,
@@ -287,12 +262,6 @@ class _Streaming:
         output = self._editor.add_tensor_like(tensor, self._editor.shape(tensor))
         self._operators.append(rows_from(self._editor, joined, older - rows, output))
         return output
-
-
-def _same_padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after that TensorFlow's padding "same" adds."""
-    total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
-    return total // 2, total - total // 2
 
 
 def _refusal(found: str) -> ConfigError:
