@@ -116,9 +116,9 @@ class ScheduleConfig:
     head_epochs: int = 3
     finetune_epochs: int = 16
     scratch_epochs: int = 16
-    pretrain_learning_rate: float = 3e-3
+    pretrain_learning_rate: float = 1.2e-2
     head_learning_rate: float = 3e-3
-    finetune_learning_rate: float = 2e-3
+    finetune_learning_rate: float = 8e-3
     weight_decay: float = 1e-3
 
     def __post_init__(self) -> None:
