@@ -85,6 +85,9 @@ _CLUSTER_OPTIONS = {
     "recluster_epochs": Option(1.0, 1.0, 1_000.0),
 }
 
+# Centroids trained from the first clustering on (1), or means that every clustering sets anew (0).
+_LEARNED_CENTROIDS = {"learned_centroids": Option(1, 0, 1, whole=True)}
+
 # Factor on squared distances, margin of all headers.
 _HEADER_OPTIONS = {"scale": Option(8.0, 0.1, 100.0), "margin": Option(0.1, 0.0, 2.0)}
 
@@ -94,6 +97,7 @@ PRETRAININGS = _table(
         "triple-header cross entropy over per-class clusters",
         "reconstruction after Arora et al. 2019 and Huang et al. 2016",
         _CLUSTER_OPTIONS
+        | _LEARNED_CENTROIDS
         | _HEADER_OPTIONS
         | {
             "siblings": Option(0.25, 0.0, 10.0),
@@ -106,6 +110,7 @@ PRETRAININGS = _table(
         "triple-header loss as a chain of logistic links",
         "reconstruction after Arora et al. 2019 and Huang et al. 2016",
         _CLUSTER_OPTIONS
+        | _LEARNED_CENTROIDS
         | _HEADER_OPTIONS
         | {
             "own": Option(0.25, 0.0, 10.0),

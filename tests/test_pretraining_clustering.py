@@ -9,7 +9,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("tensorflow", reason="the package of pretraining imports it")
 
 from kwsembed.errors import KwsembedError
-from kwsembed.pretraining.clustering import cluster_by_class, cluster_counts
+from kwsembed.pretraining.clustering import cluster_by_class, cluster_counts, nearest_of_class
 
 
 def unit(random, *shape):
@@ -115,3 +115,35 @@ def test_the_seed_decides():
     np.testing.assert_array_equal(first.assignment, second.assignment)
     np.testing.assert_array_equal(first.centroids, second.centroids)
     assert np.any(first.assignment != other.assignment)
+
+
+def test_a_clip_goes_to_the_nearest_cluster_of_its_class_though_a_strangers_is_nearer():
+    random = np.random.default_rng(4)
+    embeddings, centroids = unit(random, 50, 5), unit(random, 9, 5)
+    owners = np.array([0, 0, 0, 1, 1, 2, -1, -1, 2])
+    classes = random.integers(3, size=50)
+    found = nearest_of_class(embeddings, classes, centroids=centroids, cluster_classes=owners)
+    for clip, cluster in enumerate(found):
+        own = np.flatnonzero(owners == classes[clip])
+        distances = ((embeddings[clip] - centroids[own]) ** 2).sum(axis=1)
+        assert cluster == own[np.argmin(distances)]
+    assert np.any(np.argmax(embeddings @ centroids.T, axis=1) != found)
+
+
+def test_permuted_clusters_take_the_same_clips():
+    random = np.random.default_rng(5)
+    embeddings, centroids, owners = unit(random, 30, 4), unit(random, 6, 4), np.array([0, 0, 1, 1, 1, 0])
+    classes, order = random.integers(2, size=30), random.permutation(6)
+    found = nearest_of_class(embeddings, classes, centroids=centroids, cluster_classes=owners)
+    permuted = nearest_of_class(
+        embeddings, classes, centroids=centroids[order], cluster_classes=owners[order]
+    )
+    np.testing.assert_array_equal(order[permuted], found)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_an_embedding_that_is_no_number_is_given_to_no_cluster(broken):
+    embeddings = np.eye(3)
+    embeddings[1, 2] = broken
+    with pytest.raises(KwsembedError, match="1 of 3 clips"):
+        nearest_of_class(embeddings, np.zeros(3, int), centroids=np.eye(3), cluster_classes=np.zeros(3, int))

@@ -22,6 +22,7 @@ class ClusteringObjective(ClusteredObjective):
         scale: See the loss.
         margins: See the loss.
         header_weights: See the loss.
+        learned_centroids: See `ClusteredObjective`.
         table_options: See `ClusteredObjective`.
     """
 
@@ -32,9 +33,10 @@ class ClusteringObjective(ClusteredObjective):
         scale: float = 8.0,
         margins: tuple[float, float, float] = (0.1, 0.1, 0.1),
         header_weights: tuple[float, float, float] = (0.25, 0.25, 1.0),
+        learned_centroids: bool = True,
         **table_options: Any,
     ) -> None:
-        super().__init__(classes, **table_options)
+        super().__init__(classes, learned_centroids=learned_centroids, **table_options)
         self.scale = scale
         self.margins = margins
         self.header_weights = header_weights

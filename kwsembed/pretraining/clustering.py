@@ -74,13 +74,7 @@ def cluster_by_class(
         DivergenceError: An embedding is not finite: training has diverged.
     """
     embeddings = np.asarray(embeddings, dtype=np.float64)
-    if not np.all(np.isfinite(embeddings)):
-        broken = int(np.sum(~np.isfinite(embeddings).all(axis=1)))
-        raise DivergenceError(
-            "embeddings are not finite, so they cannot be clustered",
-            received=f"{broken} of {len(embeddings)} clips with NaN or infinity",
-            fix="lower the learning rate, and look for broken input",
-        )
+    _require_finite(embeddings)
     counts = cluster_counts(
         np.bincount(classes, minlength=class_count), cluster_size=cluster_size, cluster_limit=cluster_limit
     )
@@ -102,6 +96,44 @@ def cluster_by_class(
         centroids=np.asarray(centroids, np.float32),
         classes=np.asarray(cluster_classes, np.int32),
     )
+
+
+def nearest_of_class(
+    embeddings: np.ndarray, classes: np.ndarray, *, centroids: np.ndarray, cluster_classes: np.ndarray
+) -> np.ndarray:
+    """Gives each clip to the nearest cluster of its own class.
+
+    Args:
+        embeddings: `(clips, dim)` float, unit norm.
+        classes: `(clips,)` int; every one has a cluster.
+        centroids: `(clusters, dim)` float, unit norm.
+        cluster_classes: `(clusters,)` int, class of each cluster; -1 for one that is not in use.
+
+    Returns:
+        `(clips,)` int32, cluster of each clip.
+
+    Raises:
+        DivergenceError: An embedding is not finite: training has diverged.
+
+    Example:
+        >>> nearest_of_class(np.eye(2), np.array([0, 0]), centroids=np.array([[0.6, 0.8], [1.0, 0.0]]),
+        ...                  cluster_classes=np.array([0, 1]))
+        array([0, 0], dtype=int32)
+    """
+    _require_finite(embeddings)
+    own = np.asarray(classes)[:, np.newaxis] == np.asarray(cluster_classes)
+    similarity = np.where(own, np.asarray(embeddings) @ np.asarray(centroids).T, -np.inf)
+    return np.argmax(similarity, axis=1).astype(np.int32)
+
+
+def _require_finite(embeddings: np.ndarray) -> None:
+    broken = int(np.sum(~np.isfinite(embeddings).all(axis=1)))
+    if broken:
+        raise DivergenceError(
+            "embeddings are not finite, so they cannot be clustered",
+            received=f"{broken} of {len(embeddings)} clips with NaN or infinity",
+            fix="lower the learning rate, and look for broken input",
+        )
 
 
 def _k_means(points: np.ndarray, cluster_count: int, *, seed: int) -> np.ndarray:
