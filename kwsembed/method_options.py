@@ -18,6 +18,11 @@ class Option:
     most: float
     whole: bool = False
 
+    @property
+    def switch(self) -> bool:
+        """Whether it is on (1) or off (0) and nothing between, which no search turns by degrees."""
+        return self.whole and (self.least, self.most) == (0, 1)
+
 
 @dataclass(frozen=True)
 class Method:

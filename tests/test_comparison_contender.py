@@ -144,6 +144,14 @@ def test_options_are_drawn_near_their_value_and_within_their_range(name):
                 assert at_bound or abs(math.log(now / close)) <= math.log(3) + 1e-2
 
 
+@pytest.mark.parametrize("position", [0, 1])
+def test_a_switch_stays_as_it_was_asked_for(position):
+    contender = parse_contender(f"clustering:learned_centroids={position}")
+    for trial in tuning_trials(contender, 10, seed=3):
+        _, drawn = parse_method(trial.pretrain, PRETRAININGS, kind="method")
+        assert drawn["learned_centroids"] == position
+
+
 def test_draws_come_again_with_their_seed():
     contender = parse_contender("focal")
     assert tuning_trials(contender, 3, seed=1) == tuning_trials(contender, 3, seed=1)

@@ -140,7 +140,7 @@ def tuning_trials(contender: Contender, count: int, *, seed: int) -> list[Conten
     """Settings to try for a contender: as it is named, then draws of learning rate and options.
 
     Every contender is given the same number of them. Learning rates and options are drawn evenly in their
-    logarithm, from a third to three times what the name says.
+    logarithm, from a third to three times what the name says; a switch stays as it is.
 
     Args:
         contender: The contender as named.
@@ -169,7 +169,9 @@ def _redrawn(text: str, known: dict[str, Method], random: np.random.Generator) -
     drawn = []
     for option, value in values.items():
         about = method.options[option]
-        if 0.9 <= value < 1:  # such as a decay: what counts is its distance from 1
+        if about.switch:
+            new = value
+        elif 0.9 <= value < 1:  # such as a decay: what counts is its distance from 1
             new = 1.0 - _near(1.0 - value, random)
         else:
             new = _near(value, random)
