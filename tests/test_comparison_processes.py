@@ -17,13 +17,15 @@ from kwsembed.comparison import processes
 from kwsembed.comparison.study import StudyFolder, StudyPlan
 from kwsembed.errors import KwsembedError, RunError
 
+CONTENDER = {"name": "class_weight", "rebalance": "class_weight"}
+
 # What the processes of these tests do instead of training; they find it by the name of this module.
 
 
 def finishing(plan, out, cache_dir):
     def finish(cell):
         path = StudyFolder(out).cells / f"{cell.name}.json"
-        path.write_text(json.dumps({"pid": os.getpid(), "cache": cache_dir}))
+        path.write_text(json.dumps({"contender": CONTENDER, "pid": os.getpid(), "cache": cache_dir}))
 
     return finish
 
@@ -114,9 +116,10 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 def test_only_missing_cells_are_run_and_never_here(tmp_path):
     plan, folder = study(tmp_path)
     first = next(plan.cells({}))
-    (folder.cells / f"{first.name}.json").write_text('{"pid": 0}')
+    done = {"contender": CONTENDER, "pid": 0}
+    (folder.cells / f"{first.name}.json").write_text(json.dumps(done))
     [kept, *new] = run(tmp_path, finishing, count=2)
-    assert kept == {"pid": 0}
+    assert kept == done
     assert all(record["cache"] == "CACHE" and record["pid"] != os.getpid() for record in new)
     assert run(tmp_path, None) == [kept, *new], "where nothing is missing no process is started"
 

@@ -18,6 +18,7 @@ from kwsembed.comparison.clips import split_for
 from kwsembed.comparison.fold_data import fold_data
 from kwsembed.comparison.spread import embedding_spread
 from kwsembed.comparison.study import WHOLE, Cell, StudyFolder, StudyPlan
+from kwsembed.comparison.trained_options import options_of
 from kwsembed.data.cache import build_cache, default_cache_dir
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.errors import KwsembedError
@@ -65,6 +66,7 @@ class CellRunner:
         data = fold_data(self._store, manifest, config, ratio=ratio, seed=cell.seed)
         record: dict[str, Any] = {
             "contender": dataclasses.asdict(cell.contender),
+            "options": options_of(cell.contender),
             "ratio": cell.ratio,
             "fold": cell.fold,
             "seed": cell.seed,

@@ -15,6 +15,7 @@ from typing import Any
 
 from kwsembed import atomic
 from kwsembed.comparison.contender import Contender, parse_contender, tuning_trials
+from kwsembed.comparison.trained_options import refuse_other_options
 from kwsembed.config import TrainConfig
 from kwsembed.errors import RunError
 from kwsembed.training.teacher import refuse_another
@@ -153,7 +154,7 @@ class StudyFolder:
 
         Raises:
             RunError: The folder holds something else, or a study that differs in more than its extent, or
-                the teacher's file is another one than before.
+                the teacher's file is another one than before, or a method's default has changed since.
         """
         now = _lasting(plan)
         known = self.description()
@@ -173,6 +174,7 @@ class StudyFolder:
                     where=self.plan,
                     fix="give the same settings, or choose another --out",
                 )
+            refuse_other_options(self.records(), where=self.cells)
             earlier_teacher = known.get("teacher")
             if teacher and earlier_teacher:
                 refuse_another(earlier_teacher, teacher, where=self.plan)
