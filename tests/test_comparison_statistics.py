@@ -13,7 +13,7 @@ from kwsembed.clip_scores import probabilities_of
 from kwsembed.comparison.bootstrap import draw_groups
 from kwsembed.comparison.clips import read_judged_clips
 from kwsembed.comparison.detection_tradeoff import misses_at, tradeoffs
-from kwsembed.comparison.statistics import statistics_of
+from kwsembed.comparison.statistics import pairs_asked_for, statistics_of
 from kwsembed.errors import RunError
 from kwsembed.evaluation.clip_metrics import clip_metrics
 
@@ -93,6 +93,20 @@ def test_an_interval_is_that_of_a_loop_over_draws(tmp_path):
         fewer.append(1 - np.mean(errors["clustering"]) / np.mean(errors["class_weight"]))
     interval = found.against_yardstick["clustering", 100.0].fewer_errors
     assert [interval.low, interval.high] == pytest.approx(np.quantile(fewer, [0.025, 0.975]), abs=1e-5)
+
+
+def test_a_method_is_held_against_itself_with_other_options():
+    names = [
+        "class_weight",
+        "clustering",
+        "clustering/frozen",
+        "clustering:siblings=0/frozen",
+        "focal:gamma=1",
+    ]
+    pairs = pairs_asked_for([*names, "class_weight:strength=0.5", "clustering:scale=9+focal:gamma=1"])
+    assert ("clustering/frozen", "clustering:siblings=0/frozen") in pairs
+    assert ("clustering", "clustering/frozen") in pairs
+    assert len(pairs) == 2  # the yardstick is held against everybody anyway, and plain focal is not there
 
 
 def test_the_pairs_that_people_ask_for_are_there(statistics):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -66,7 +67,7 @@ def statistics_of(
             standings[name, ratio] = _standing(own, cells[name], seeds, labels[:event_count])
             if name != YARDSTICK and YARDSTICK in cells:
                 against[name, ratio] = difference(name, YARDSTICK, ratio, cells, seeds)
-        pairs += [difference(a, b, ratio, cells, seeds) for a, b in _asked_for(list(cells))]
+        pairs += [difference(a, b, ratio, cells, seeds) for a, b in pairs_asked_for(list(cells))]
     return Statistics(
         labels=labels,
         event_count=event_count,
@@ -158,11 +159,17 @@ def _adjusted(against: Mapping[tuple[str, float], Difference]) -> dict[tuple[str
     }
 
 
-def _asked_for(names: Sequence[str]) -> list[tuple[str, str]]:
-    """End to end against frozen for every pretraining that has both; clustering against siamese."""
+def pairs_asked_for(names: Sequence[str]) -> list[tuple[str, str]]:
+    """End to end against frozen, clustering against siamese, a method against itself with other options."""
     pairs = [(name.replace("/frozen", ""), name) for name in names if "/frozen" in name]
     pairs.append(("clustering", "siamese"))
-    return [pair for pair in pairs if set(pair) <= set(names)]
+    pairs += [(_without_options(name), name) for name in names if ":" in name]
+    return [pair for pair in dict.fromkeys(pairs) if set(pair) <= set(names) and YARDSTICK not in pair]
+
+
+def _without_options(name: str) -> str:
+    """What a contender is called with the defaults of its methods."""
+    return re.sub(r":[^/+]*", "", name)
 
 
 def _standing(

@@ -1,7 +1,7 @@
 """The interface of everything that pretraining can minimise: a layer from embeddings to losses.
 
-Being layers, objectives may hold weights: tables of clusters, which `refresh` renews, and centroids or proxies,
-which may be learned; all are saved and restored with the model.
+Being layers, objectives may hold weights: tables of clusters, which `refresh` renews, and centroids or
+proxies, which may be learned; all are saved and restored with the model.
 """
 
 from __future__ import annotations
