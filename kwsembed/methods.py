@@ -85,9 +85,6 @@ _CLUSTER_OPTIONS = {
     "recluster_epochs": Option(1.0, 1.0, 1_000.0),
 }
 
-# Centroids trained from the first clustering on (1), or means that every clustering sets anew (0).
-_LEARNED_CENTROIDS = {"learned_centroids": Option(1, 0, 1, whole=True)}
-
 # Factor on squared distances, margin of all headers.
 _HEADER_OPTIONS = {"scale": Option(8.0, 0.1, 100.0), "margin": Option(0.1, 0.0, 2.0)}
 
@@ -97,12 +94,13 @@ PRETRAININGS = _table(
         "triple-header cross entropy over per-class clusters",
         "reconstruction after Arora et al. 2019 and Huang et al. 2016",
         _CLUSTER_OPTIONS
-        | _LEARNED_CENTROIDS
         | _HEADER_OPTIONS
         | {
             "siblings": Option(0.25, 0.0, 10.0),
             "strangers": Option(0.25, 0.0, 10.0),
             "by_class": Option(1.0, 0.0, 10.0),
+            # Trained from the first clustering on (1), or means that every clustering sets anew (0).
+            "learned_centroids": Option(1, 0, 1, whole=True),
         },
     ),
     Method(
@@ -110,7 +108,6 @@ PRETRAININGS = _table(
         "triple-header loss as a chain of logistic links",
         "reconstruction after Arora et al. 2019 and Huang et al. 2016",
         _CLUSTER_OPTIONS
-        | _LEARNED_CENTROIDS
         | _HEADER_OPTIONS
         | {
             "own": Option(0.25, 0.0, 10.0),

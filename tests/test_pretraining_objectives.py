@@ -23,7 +23,6 @@ DIM = 4
 CLASSES = np.repeat([0, 1, 2], [8, 8, 16])
 LEARNED = {
     "clustering": {"centroids": (8, DIM)},
-    "clustering_logistic": {"centroids": (8, DIM)},
     "normalised_softmax": {"proxies": (3, DIM)},
     "center": {"proxies": (3, DIM), "centers": (3, DIM)},
     "soft_triple": {"centers": (3, 10, DIM)},

@@ -55,7 +55,18 @@ class ClusteringObjective(ClusteredObjective):
 
 
 class LogisticClusteringObjective(ClusteringObjective):
-    """The triple-header loss in logistic form; see `kwsembed.losses.triple_header_logistic`."""
+    """The triple-header loss in logistic form; see `kwsembed.losses.triple_header_logistic`.
+
+    Its centroids are means unless asked for otherwise: that learned ones are better was measured for the
+    softmax form alone.
+
+    Args:
+        classes: `(items,)` class of every training clip.
+        options: See `ClusteringObjective`.
+    """
+
+    def __init__(self, classes: np.ndarray, **options: Any) -> None:
+        super().__init__(classes, **{"learned_centroids": False, **options})
 
     def call(self, embeddings: tf.Tensor, classes: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """One loss value per example."""
@@ -115,6 +126,7 @@ def clustering(
     siblings: float,
     strangers: float,
     by_class: float,
+    learned_centroids: float,
     **table_options: float,
 ) -> Objective:
     """See `ClusteringObjective`; the weights are those of its three headers."""
@@ -123,6 +135,7 @@ def clustering(
         scale=scale,
         margins=(margin, margin, margin),
         header_weights=(siblings, strangers, by_class),
+        learned_centroids=bool(learned_centroids),
         **table_options_of(config, class_count, **table_options),
     )
 

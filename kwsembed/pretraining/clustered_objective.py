@@ -125,7 +125,6 @@ def table_options_of(
     cluster_size: float,
     cluster_limit: float,
     recluster_epochs: float,
-    learned_centroids: float = 0.0,
 ) -> dict[str, Any]:
     """Arguments of `ClusteredObjective` from the options that all clustered methods have."""
     return {
@@ -134,5 +133,4 @@ def table_options_of(
         "cluster_size": round(cluster_size),
         "cluster_limit": round(cluster_limit),
         "refresh_epochs": round(recluster_epochs),
-        "learned_centroids": bool(learned_centroids),
     }
