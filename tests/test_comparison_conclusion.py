@@ -8,15 +8,19 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="the package of the clip store imports it")
 
-from kwsembed.comparison.conclusion import at, fewer, findings, headline
+from kwsembed.comparison.conclusion import findings, headline
 from kwsembed.comparison.standing import Difference, Standing, Statistics
 from kwsembed.comparison.study import WHOLE
+from kwsembed.comparison.wording import at, fewer
 from kwsembed.report.intervals import Interval
 
 
-def against(name, errors, *, ratio=100.0, gain=(0.0, -0.1, 0.1), chance=0.001, adjusted=0.01, cells=10):
+def against(
+    name, errors, *, ratio=100.0, gain=(0.0, -0.1, 0.1), chance=0.001, adjusted=0.01, cells=10, misses=None
+):
+    misses = {rate: Interval(*values) for rate, values in (misses or {}).items()}
     return Difference(
-        name, "class_weight", ratio, cells, Interval(*gain), Interval(*errors), chance, adjusted
+        name, "class_weight", ratio, cells, Interval(*gain), Interval(*errors), misses, chance, adjusted
     )
 
 
@@ -24,7 +28,7 @@ def standing(name, ratio, *, failures=(), rank=4.0):
     interval = Interval(0.5, 0.4, 0.6)
     settings = {"pretrain": None, "rebalance": name, "learning_rate_factor": 1.0}
     return Standing(
-        name, ratio, 10, failures, interval, interval, 0.5, {"dog": interval}, None, rank, 0.1, 0.5, 9.0,
+        name, ratio, 10, failures, interval, interval, 0.5, {"dog": interval}, None, {}, rank, 0.1, 0.5, 9.0,
         settings,
     )  # fmt: skip
 
@@ -163,3 +167,16 @@ def test_numbers_in_words():
     assert fewer(Interval(-0.08, -0.15, 0.01)) == "8 % more balanced errors (95 % interval −1 to 15 %)"
     assert fewer(Interval(0.0, -0.1, 0.1)) == "0 % fewer balanced errors (95 % interval −10 to 10 %)"
     assert (at(WHOLE), at(30.0)) == ("on the data as they are", "at 30:1")
+
+
+def test_misses_at_equal_false_alarms_are_told_where_they_surely_differ():
+    one = against("clustering", (0.2, 0.1, 0.3), misses={3.0: (0.1, -0.1, 0.3), 10.0: (0.25, 0.1, 0.4)})
+    other = against("none", (-0.2, -0.3, -0.1), misses={3.0: (-0.2, -0.3, -0.1), 10.0: (0.0, -0.1, 0.1)})
+    assert (
+        "Events in streams, at 100:1, against class weights at equally many false alarms: `clustering` has "
+        "25 % fewer misses (95 % interval 10 to 40 %) at 10 an hour; `none` has 20 % more misses (95 % "
+        "interval 10 to 30 %) at 3 an hour. 4 differences looked at, nothing adjusted for that."
+    ) in words(study_of(one, other))
+    open_ = against("clustering", (0.2, 0.1, 0.3), misses={3.0: (0.1, -0.1, 0.3)})
+    assert "no interval leaves out zero. 1 difference looked at" in words(study_of(open_))
+    assert "Events in streams" not in words(study_of(against("clustering", (0.2, 0.1, 0.3))))

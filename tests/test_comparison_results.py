@@ -54,6 +54,9 @@ def test_the_table_has_one_row_a_number_and_the_numbers_are_the_records(tmp_path
         dog = record["test"]["per_class"]["dog"]["average_precision"]
         assert of_cell["test", "dog", "average_precision"] == pytest.approx(dog, rel=1e-5)
         assert of_cell["test", "siren", "miss_rate"] == 0.25
+        at_rates = record["test"]["per_class"]["dog"]["miss_rate_at_false_alarms_per_hour"]
+        at_10 = of_cell["test", "dog", "miss_rate_at_10_false_alarms_per_hour"]
+        assert at_10 == pytest.approx(at_rates["10"], rel=1e-5)
         assert of_cell["train", "", "failed"] == 0
         assert ("validation", "noise", "within") not in of_cell, "undefined numbers have no row"
     keys = [(*row.values(),)[:-1] for row in rows]
@@ -69,7 +72,8 @@ def test_the_page_shows_every_part_of_a_study(tmp_path):
         "kwsembed compare sounds --out STUDY", "the loss is not finite", "1.26.4",
         "config.schedule.batch_size",
         "On the data as they are", "At 100:1", "p (Holm)", "clustering against siamese",
-        "false alarms per h",
+        "false alarms per h", "Misses at equal false alarms, in streams", "at 10 false alarms an hour",
+        "against class weights at equally many false alarms: `clustering` has".replace("`", ""),
     ):  # fmt: skip
         assert text in page.text, text
     assert said[0] in page.text

@@ -13,7 +13,8 @@ from kwsembed.clip_scores import probabilities_of
 from kwsembed.comparison.bootstrap import draw_groups
 from kwsembed.comparison.clips import read_judged_clips
 from kwsembed.comparison.detection_tradeoff import misses_at, tradeoffs
-from kwsembed.comparison.statistics import pairs_asked_for, statistics_of
+from kwsembed.comparison.differences import pairs_asked_for
+from kwsembed.comparison.statistics import statistics_of
 from kwsembed.errors import RunError
 from kwsembed.evaluation.clip_metrics import clip_metrics
 
@@ -154,6 +155,29 @@ def test_misses_in_streams_are_pooled_over_events_and_folds_but_not_over_seeds(s
     assert missed.rate.estimate == 0.25
     assert missed.rate.low < 0.25 < missed.rate.high
     assert missed.false_alarms_per_hour == 1.0  # half an alarm per hour of each event
+
+
+def test_misses_at_equal_false_alarms_are_means_over_cells_and_differences_are_paired(folder, statistics):
+    yardstick = statistics.standings["class_weight", 100.0]
+    for name in ("clustering", "siamese", "clustering/frozen"):
+        standing, found = statistics.standings[name, 100.0], statistics.against_yardstick[name, 100.0]
+        for rate in (3.0, 10.0):
+            shares = [
+                record["test"]["per_class"][label]["miss_rate_at_false_alarms_per_hour"][f"{rate:g}"]
+                for record in folder.records()
+                if (record["contender"]["name"], record["ratio"]) == (name, 100.0)
+                for label in LABELS[:EVENT_COUNT]
+            ]
+            assert standing.missed_at[rate].estimate == pytest.approx(np.mean(shares), abs=1e-6)
+            fewer = 1 - standing.missed_at[rate].estimate / yardstick.missed_at[rate].estimate
+            assert found.fewer_misses[rate].estimate == pytest.approx(fewer, abs=1e-6)
+    assert statistics.against_yardstick["clustering", 100.0].fewer_misses[10.0].low > 0
+
+
+def test_cells_of_a_study_without_streams_have_no_such_misses(tmp_path):
+    found = statistics_of(write_toy_study(tmp_path, plan_of()), resamples=RESAMPLES)
+    assert found.standings["clustering", 100.0].missed_at == {}
+    assert found.against_yardstick["clustering", 100.0].fewer_misses == {}
 
 
 def test_a_folder_without_its_clips_says_how_to_complete_it(tmp_path):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from kwsembed.detection.equal_alarms import hits_at_rates
 from kwsembed.detection.events import Detection, EventDetector, PostProcessing
 from kwsembed.detection.operating import (
     Event,
@@ -117,12 +118,13 @@ def test_the_replay_counts_what_the_detector_and_the_matching_count(seed):
     streams = [stream(random.random(int(random.integers(1, 25))), *spans.tolist()) for spans in times]
     counted = replay([stream(random.random(30)), stream(random.random(9))], streams, post=post, collar_s=0.25)
     for threshold in (0.2, 0.5, 0.8):
-        misses = 0
+        hits = []
         for one in streams:
             detector = EventDetector(["dog"], {"dog": threshold}, post, 1.0)
             found = detector.process(one.scores) + detector.flush()
-            misses += match_events(one.events, found, collar_s=0.25).misses
-        assert counted.misses(threshold) == misses
+            hits += match_events(one.events, found, collar_s=0.25).hit.tolist()
+        assert counted.hits(threshold).tolist() == hits
+        assert counted.misses(threshold) == hits.count(False)
 
 
 # ---- the choice
@@ -262,3 +264,29 @@ def test_a_point_survives_a_round_trip_and_unknown_keys_are_refused():
     assert OperatingPoint.from_dict(point.to_dict()) == point
     with pytest.raises(ConfigError, match="not an operating point"):
         OperatingPoint.from_dict({**point.to_dict(), "treshold": 0.5})
+
+
+# ---- equal false alarms
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_hits_at_a_rate_are_as_many_as_any_threshold_within_it_finds(seed):
+    random = np.random.default_rng(seed)
+    negatives = [stream(random.beta(1, 4, size=400)) for _ in range(2)]
+    positives = [stream(random.beta(2, 3, size=12), (2.0, 3.0)) for _ in range(15)]
+    counted = replay(negatives, positives)
+    rates = (10.0, 60.0, 300.0)
+    found = hits_at_rates(counted, rates)
+    levels = np.unique(np.concatenate([counted.negative_smoothed, counted.positive_smoothed]))[::-1]
+    for rate in rates:
+        most = 0
+        for level in levels[np.isfinite(levels)]:
+            if counted.false_alarms(level) > rate * counted.hours:
+                break
+            most = max(most, counted.events - counted.misses(level))
+        assert found[rate].shape == (15,)
+        assert found[rate].sum() == most
+
+
+def test_without_negative_audio_there_is_no_rate_to_be_held_to():
+    assert hits_at_rates(replay([], [stream([0.1, 0.9], (0.0, 1.0))])) == {}

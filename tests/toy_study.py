@@ -11,6 +11,7 @@ import numpy as np
 from kwsembed import atomic
 from kwsembed.clip_scores import probabilities_of
 from kwsembed.comparison.clips import JudgedClips, record_judged_clips
+from kwsembed.comparison.stream_misses import miss_rates
 from kwsembed.comparison.study import Cell, StudyFolder, StudyPlan
 from kwsembed.evaluation.clip_metrics import clip_metrics
 
@@ -127,5 +128,18 @@ def _write_cell(
         record["failure"] = "the loss is not finite"
     else:
         arrays = {f"{split}_evidence": values for split, values in evidence.items()}
-        np.savez_compressed(folder.cells / f"{cell.name}.npz", bias=bias, **arrays)
+        hits = _hits(record, evidence["test"], classes) if streams else {}
+        np.savez_compressed(folder.cells / f"{cell.name}.npz", bias=bias, **arrays, **hits)
     atomic.write_json(folder.cells / f"{cell.name}.json", record)
+
+
+def _hits(record: dict, evidence: np.ndarray, classes: np.ndarray) -> dict[str, np.ndarray]:
+    """Event clips count as found where their label's evidence is high enough, at more alarms all the more."""
+    own = evidence[np.arange(len(classes)), classes]
+    hits = np.stack([own >= floor for floor in (-0.2, -0.6)]).astype(np.int8)
+    hits[:, classes >= EVENT_COUNT] = -1
+    arrays = {"rates_per_hour": np.array([3.0, 10.0]), "test_hits": hits}
+    for index, label in enumerate(LABELS[:EVENT_COUNT]):
+        rates = miss_rates(arrays, classes == index)
+        record["test"]["per_class"][label]["miss_rate_at_false_alarms_per_hour"] = rates
+    return arrays

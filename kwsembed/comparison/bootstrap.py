@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -84,15 +84,18 @@ class CellDraws:
     Attributes:
         average_precision: `(1 + resamples, events)` one against the rest.
         balanced_error: `(1 + resamples,)` mean over the labels.
+        misses: By false alarms per hour the `(1 + resamples,)` share of events missed in streams; empty where
+            they were not measured.
     """
 
     average_precision: np.ndarray
     balanced_error: np.ndarray
+    misses: Mapping[float, np.ndarray] = field(default_factory=dict)
 
     @property
     def macro_average_precision(self) -> np.ndarray:
         """`(1 + resamples,)` mean over the events that the draw holds."""
-        return _row_means(self.average_precision)
+        return row_means(self.average_precision)
 
 
 def measured(
@@ -128,10 +131,10 @@ def _balanced_error(probabilities: np.ndarray, classes: np.ndarray, weights: np.
     member = np.eye(probabilities.shape[1])[classes]
     wrong = member * (probabilities.argmax(axis=1) != classes)[:, np.newaxis]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _row_means((weights @ wrong) / (weights @ member))
+        return row_means((weights @ wrong) / (weights @ member))
 
 
-def _row_means(values: np.ndarray) -> np.ndarray:
+def row_means(values: np.ndarray) -> np.ndarray:
     """Means of the rows over what is not NaN; NaN where nothing is."""
     known = np.isfinite(values)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -17,6 +17,7 @@ from kwsembed.clip_scores import clip_evidence
 from kwsembed.comparison.clips import split_for
 from kwsembed.comparison.fold_data import fold_data
 from kwsembed.comparison.spread import embedding_spread
+from kwsembed.comparison.stream_misses import hit_clips, miss_rates
 from kwsembed.comparison.study import WHOLE, Cell, StudyFolder, StudyPlan
 from kwsembed.comparison.trained_options import options_of
 from kwsembed.data.cache import build_cache, default_cache_dir
@@ -135,9 +136,13 @@ class CellRunner:
             # Without the bias that was fitted on validation, which also mends what a method does to priors.
             plain = judgement.metrics(None, np.zeros_like(bias))
             metrics[split]["balanced_error_without_bias"] = plain["balanced_error"]
+        hits = hit_clips(judgements["test"]) if points is not None else {}
+        for index, label in enumerate(data.labels[: data.event_count]) if hits else ():
+            found = miss_rates(hits, judgements["test"].audio.classes == index)
+            metrics["test"]["per_class"][label]["miss_rate_at_false_alarms_per_hour"] = found
         content = io.BytesIO()  # the zip writer breaks with an error of its own on a full disk
         evidence_of = {f"{split}_evidence": j.evidence.astype(np.float32) for split, j in judgements.items()}
-        np.savez_compressed(content, bias=bias, **evidence_of)
+        np.savez_compressed(content, bias=bias, **evidence_of, **hits)
         atomic.write_bytes(self._folder.cells / f"{cell.name}.npz", content.getvalue())
         return metrics["validation"], metrics.get("test")
 

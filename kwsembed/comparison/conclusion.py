@@ -4,48 +4,12 @@ from __future__ import annotations
 
 from kwsembed.comparison.contender import YARDSTICK
 from kwsembed.comparison.standing import Difference, Standing, Statistics
-from kwsembed.comparison.study import WHOLE
+from kwsembed.comparison.wording import at, fewer, imbalance
 from kwsembed.report.intervals import Interval
 from kwsembed.report.wording import Finding, counted, decimal, listed, signed
 
 SURE = 0.05
 _LEAST_SHARE_OF_RANK = 0.5  # of the directions that telling all classes apart takes
-
-
-def imbalance(ratio: float) -> str:
-    """An imbalance as people say it: `imbalance(100.0)` is "100:1"."""
-    return "as they are" if ratio == WHOLE else f"{ratio:g}:1"
-
-
-def at(ratio: float) -> str:
-    """Where something was found: `at(100.0)` is "at 100:1"."""
-    return "on the data as they are" if ratio == WHOLE else f"at {imbalance(ratio)}"
-
-
-def fewer(errors: Interval, *, than: str = "", cells: int | None = None) -> str:
-    """A relative difference of errors with its interval.
-
-    Example:
-        >>> fewer(Interval(0.12, 0.03, 0.2))
-        '12 % fewer balanced errors (95 % interval 3 to 20 %)'
-        >>> fewer(Interval(-0.08, -0.15, 0.01))
-        '8 % more balanced errors (95 % interval −1 to 15 %)'
-    """
-    less = errors.estimate >= 0
-    value, low, high = (
-        (errors.estimate, errors.low, errors.high) if less else (-errors.estimate, -errors.high, -errors.low)
-    )
-    bounds = f"95 % interval {_percent(low)} to {_percent(high)} %"
-    if cells is not None:
-        bounds += f"; {counted(cells, 'cell')}"
-    return f"{_percent(value)} % {'fewer' if less else 'more'} balanced errors{than} ({bounds})"
-
-
-def _percent(share: float) -> str:
-    # One digit below 10 %, so that a bound near zero does not look like zero.
-    digits = 1 if 0 < abs(share) < 0.0995 and round(100 * share, 1) % 1 else 0
-    text = f"{100 * share:.{digits}f}".replace("-", "\N{MINUS SIGN}")
-    return "0" if text.strip("\N{MINUS SIGN}0.") == "" else text
 
 
 def headline(statistics: Statistics | None) -> str:
@@ -99,6 +63,7 @@ def findings(statistics: Statistics | None, *, planned: int = 0) -> list[Finding
         *_many(statistics),
         *_threshold_ratio(statistics),
         *_precision_disagrees(statistics),
+        *_misses(statistics),
         *_pairs(statistics),
         *_failures(statistics),
         *_collapses(statistics),
@@ -173,6 +138,32 @@ def _precision_disagrees(statistics: Statistics) -> list[Finding]:
             f"`{name}` {at(ratio)}: macro average precision is {'higher' if up else 'lower'} than with class "
             f"weights by {decimal(abs(gain.estimate))} (95 % interval {_bounds(gain)}), while balanced error "
             f"is {d.verdict}."
+        )
+        found.append(Finding("plain", text))
+    return found
+
+
+def _misses(statistics: Statistics) -> list[Finding]:
+    """Where the misses in streams at equal false alarms are sure to differ from those of class weights."""
+    found = []
+    for ratio in reversed(statistics.ratios):
+        measured = [
+            (d.first, rate, misses)
+            for (_, r), d in statistics.against_yardstick.items()
+            if r == ratio
+            for rate, misses in d.fewer_misses.items()
+        ]
+        if not measured:
+            continue
+        sure = [
+            f"`{name}` has {fewer(misses, of='misses')} at {rate:g} an hour"
+            for name, rate, misses in measured
+            if not misses.low <= 0 <= misses.high
+        ]
+        text = (
+            f"Events in streams, {at(ratio)}, against class weights at equally many false alarms: "
+            f"{'; '.join(sure) or 'no interval leaves out zero'}. "
+            f"{counted(len(measured), 'difference')} looked at, nothing adjusted for that."
         )
         found.append(Finding("plain", text))
     return found

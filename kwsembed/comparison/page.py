@@ -12,6 +12,7 @@ from kwsembed.comparison.detection_tradeoff import tradeoffs
 from kwsembed.comparison.standing import Statistics
 from kwsembed.comparison.statistics import statistics_of
 from kwsembed.comparison.study import StudyFolder
+from kwsembed.comparison.wording import at
 from kwsembed.report.page import page_environment
 
 
@@ -70,9 +71,10 @@ def _sections(folder: StudyFolder, statistics: Statistics) -> list[dict[str, Any
         found.append(
             {
                 "ratio": ratio,
-                "where": conclusion.at(ratio),
+                "where": at(ratio),
                 "standings": tables.standings(statistics, ratio),
                 "differences": tables.differences(statistics, ratio),
+                "misses": tables.misses(statistics, ratio),
                 "gains": plots.gains(statistics, ratio),
                 "classes": plots.per_class(statistics, ratio),
                 "tradeoff": plots.detection_tradeoff(statistics, ratio, curves, None),

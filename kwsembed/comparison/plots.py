@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.ticker import NullLocator
 from scipy.special import ndtri
 
-from kwsembed.comparison.conclusion import at, imbalance
 from kwsembed.comparison.contender import YARDSTICK
 from kwsembed.comparison.detection_tradeoff import Tradeoff
 from kwsembed.comparison.standing import Difference, Statistics
+from kwsembed.comparison.wording import at, imbalance
 from kwsembed.report import svg
 from kwsembed.report.intervals import Interval
 from kwsembed.report.plots import Panel

@@ -24,6 +24,7 @@ _OF_LABEL = (
     "false_alarms_per_hour",
     "false_alarms_per_hour_upper",
 )
+_AT_RATES = "miss_rate_at_false_alarms_per_hour"
 
 
 def tidy_rows(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
@@ -62,6 +63,8 @@ def _numbers(metrics: Mapping[str, Any] | None) -> Iterator[tuple[str, str, floa
         for metric in _OF_LABEL:
             if values.get(metric) is not None:
                 yield label, metric, values[metric]
+        for rate, share in (values.get(_AT_RATES) or {}).items():
+            yield label, f"miss_rate_at_{rate}_false_alarms_per_hour", share
 
 
 def write_results(folder: StudyFolder, *, say: Callable[[str], None]) -> Path:

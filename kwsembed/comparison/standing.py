@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kwsembed.report.intervals import Interval
@@ -20,6 +20,7 @@ class Difference:
         cells: How many (fold, seed) both have.
         precision_gain: Macro average precision of the first less that of the second.
         fewer_errors: 1 less the quotient of their balanced errors: 0.2 is a fifth fewer.
+        fewer_misses: The same of the events missed in streams, by false alarms per hour.
         chance: Two-sided p-value of `fewer_errors`.
         adjusted_chance: The same by Holm, for all comparisons with the yardstick; None for other pairs.
     """
@@ -30,6 +31,7 @@ class Difference:
     cells: int
     precision_gain: Interval | None
     fewer_errors: Interval | None
+    fewer_misses: Mapping[float, Interval] = field(default_factory=dict)
     chance: float | None = None
     adjusted_chance: float | None = None
 
@@ -71,6 +73,8 @@ class Standing:
         error_without_bias: Mean of it without the bias that was fitted on validation.
         per_class: Average precision on test by event label.
         missed: Events missed, where streams were measured.
+        missed_at: By false alarms per hour, the share of events missed in streams, the mean over event
+            labels, each label's threshold being the best one for those streams.
         effective_rank: Mean over cells, of validation embeddings.
         within: Mean over cells and labels of the spread within a class.
         between: Mean over cells of the spread of class means.
@@ -87,6 +91,7 @@ class Standing:
     error_without_bias: float | None
     per_class: Mapping[str, Interval | None]
     missed: Missed | None
+    missed_at: Mapping[float, Interval]
     effective_rank: float | None
     within: float | None
     between: float | None

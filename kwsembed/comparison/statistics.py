@@ -1,8 +1,7 @@
-"""What the cells of a study add up to: means with intervals, and paired differences between contenders."""
+"""What the cells of a study add up to: means with intervals, and how contenders differ."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,12 +13,12 @@ from kwsembed.comparison import bootstrap
 from kwsembed.comparison.bootstrap import CellDraws, GroupDraws
 from kwsembed.comparison.clips import JudgedClips, read_judged_clips
 from kwsembed.comparison.contender import YARDSTICK
+from kwsembed.comparison.differences import Key, adjusted, difference, pairs_asked_for, rates_of_all
 from kwsembed.comparison.standing import Difference, Missed, Standing, Statistics
+from kwsembed.comparison.stream_misses import misses_under
 from kwsembed.comparison.study import StudyFolder
 from kwsembed.errors import RunError
 from kwsembed.report.intervals import Interval, proportion_interval
-
-Key = tuple[int, int]  # fold and seed
 
 
 def statistics_of(
@@ -75,7 +74,7 @@ def statistics_of(
         folds=tuple(folds),
         seeds=tuple(sorted({record["seed"] for record in records})),
         standings=standings,
-        against_yardstick=_adjusted(against),
+        against_yardstick=adjusted(against),
         pairs=tuple(pairs),
         groups=len({group for clips in test.values() for group in clips.groups}),
         trainings=len(records),
@@ -99,8 +98,8 @@ def clip_probabilities(folder: StudyFolder, record: Mapping[str, Any], clips: Ju
         RunError: The cell holds another number of clips.
     """
     path = folder.cells / f"{record['name']}.npz"
-    with np.load(path) as arrays:
-        evidence, bias = arrays["test_evidence"].astype(np.float64), arrays["bias"]
+    arrays = _arrays(folder, record)
+    evidence, bias = arrays["test_evidence"].astype(np.float64), arrays["bias"]
     if len(evidence) != len(clips.names):
         raise RunError(
             "a cell was judged on other clips than the study lists",
@@ -115,61 +114,17 @@ def clip_probabilities(folder: StudyFolder, record: Mapping[str, Any], clips: Ju
 def _measured(
     folder: StudyFolder, record: Mapping[str, Any], clips: JudgedClips, draws: GroupDraws
 ) -> CellDraws:
-    return bootstrap.measured(
-        clip_probabilities(folder, record, clips),
-        clips.classes(record["labels"]),
-        draws,
-        event_count=record["event_count"],
+    classes, event_count = clips.classes(record["labels"]), record["event_count"]
+    found = bootstrap.measured(
+        clip_probabilities(folder, record, clips), classes, draws, event_count=event_count
     )
+    misses = misses_under(_arrays(folder, record), classes, draws, event_count=event_count)
+    return replace(found, misses=misses)
 
 
-def difference(
-    first: str,
-    second: str,
-    ratio: float,
-    cells: Mapping[str, Mapping[Key, CellDraws]],
-    seeds: Mapping[Key, np.ndarray],
-) -> Difference:
-    """The first contender against the second, over the (fold, seed) that both have, under the same draws."""
-    shared = sorted(set(cells[first]) & set(cells[second]))
-    if not shared:
-        return Difference(first, second, ratio, 0, None, None)
-    counts = [seeds[key] for key in shared]
-
-    def mean(name: str, figure: str) -> np.ndarray:
-        return bootstrap.mean_over_cells([getattr(cells[name][key], figure) for key in shared], counts)
-
-    gain = mean(first, "macro_average_precision") - mean(second, "macro_average_precision")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        fewer = 1.0 - mean(first, "balanced_error") / mean(second, "balanced_error")
-    errors = bootstrap.interval_of(fewer)
-    chance = None if errors is None else bootstrap.chance_of_zero(fewer)
-    return Difference(first, second, ratio, len(shared), bootstrap.interval_of(gain), errors, chance)
-
-
-def _adjusted(against: Mapping[tuple[str, float], Difference]) -> dict[tuple[str, float], Difference]:
-    tested = [key for key, found in against.items() if found.chance is not None]
-    adjusted = bootstrap.holm([against[key].chance or 0.0 for key in tested])
-    return {
-        **against,
-        **{
-            key: replace(against[key], adjusted_chance=value)
-            for key, value in zip(tested, adjusted, strict=True)
-        },
-    }
-
-
-def pairs_asked_for(names: Sequence[str]) -> list[tuple[str, str]]:
-    """End to end against frozen, clustering against siamese, a method against itself with other options."""
-    pairs = [(name.replace("/frozen", ""), name) for name in names if "/frozen" in name]
-    pairs.append(("clustering", "siamese"))
-    pairs += [(_without_options(name), name) for name in names if ":" in name]
-    return [pair for pair in dict.fromkeys(pairs) if set(pair) <= set(names) and YARDSTICK not in pair]
-
-
-def _without_options(name: str) -> str:
-    """What a contender is called with the defaults of its methods."""
-    return re.sub(r":[^/+]*", "", name)
+def _arrays(folder: StudyFolder, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    with np.load(folder.cells / f"{record['name']}.npz") as arrays:
+        return dict(arrays)
 
 
 def _standing(
@@ -198,6 +153,11 @@ def _standing(
             for index, label in enumerate(event_labels)
         },
         missed=_missed(records, event_labels),
+        missed_at={
+            rate: found
+            for rate in rates_of_all(cells.values())
+            if (found := interval([cell.misses[rate] for cell in cells.values()])) is not None
+        },
         effective_rank=_mean([spread["effective_rank"] for spread in spreads]),
         within=_mean([_mean(list(spread["within"].values())) for spread in spreads]),
         between=_mean([spread["between"] for spread in spreads]),

@@ -166,11 +166,14 @@ class LabelReplay:
 
     def misses(self, threshold: float) -> int:
         """Events of the positive streams that no detection hits; the rule is that of `match_events`."""
+        return int((~self.hits(threshold)).sum())
+
+    def hits(self, threshold: float) -> np.ndarray:
+        """Which events of the positive streams a detection hits, `(events,)` bool in the streams' order."""
         onsets_s, offsets_s = self._spans(threshold)
         # Both are in ascending order: the first detection that ends after an event begins decides.
         nearest = np.searchsorted(offsets_s, self._begins_s)
-        hit = np.append(onsets_s, np.inf)[nearest] <= self._ends_s
-        return int((~hit).sum())
+        return np.append(onsets_s, np.inf)[nearest] <= self._ends_s
 
     def _spans(self, threshold: float) -> tuple[np.ndarray, np.ndarray]:
         """Onsets and offsets of the detections in the positive streams, on their common time axis."""

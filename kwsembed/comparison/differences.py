@@ -1,0 +1,92 @@
+"""How two contenders differ over the cells that both have, and which pairs are worth telling of."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from kwsembed.comparison import bootstrap
+from kwsembed.comparison.bootstrap import CellDraws
+from kwsembed.comparison.contender import YARDSTICK
+from kwsembed.comparison.standing import Difference
+
+Key = tuple[int, int]
+"""Fold and seed of a cell."""
+
+
+def difference(
+    first: str,
+    second: str,
+    ratio: float,
+    cells: Mapping[str, Mapping[Key, CellDraws]],
+    seeds: Mapping[Key, np.ndarray],
+) -> Difference:
+    """The first contender against the second, over the (fold, seed) that both have, under the same draws."""
+    shared = sorted(set(cells[first]) & set(cells[second]))
+    if not shared:
+        return Difference(first, second, ratio, 0, None, None)
+    counts = [seeds[key] for key in shared]
+
+    def mean(name: str, figure: Callable[[CellDraws], np.ndarray]) -> np.ndarray:
+        return bootstrap.mean_over_cells([figure(cells[name][key]) for key in shared], counts)
+
+    def fewer(figure: Callable[[CellDraws], np.ndarray]) -> np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return 1.0 - mean(first, figure) / mean(second, figure)
+
+    precision = operator.attrgetter("macro_average_precision")
+    gain = mean(first, precision) - mean(second, precision)
+    fewer_errors = fewer(operator.attrgetter("balanced_error"))
+    errors = bootstrap.interval_of(fewer_errors)
+    both = [cells[name][key] for name in (first, second) for key in shared]
+    misses = {rate: bootstrap.interval_of(fewer(_misses_at(rate))) for rate in rates_of_all(both)}
+    return Difference(
+        first,
+        second,
+        ratio,
+        len(shared),
+        bootstrap.interval_of(gain),
+        errors,
+        {rate: interval for rate, interval in misses.items() if interval is not None},
+        None if errors is None else bootstrap.chance_of_zero(fewer_errors),
+    )
+
+
+def _misses_at(rate: float) -> Callable[[CellDraws], np.ndarray]:
+    return lambda cell: cell.misses[rate]
+
+
+def rates_of_all(cells: Iterable[CellDraws]) -> list[float]:
+    """The rates of false alarms at which all of the cells counted misses."""
+    counted = [set(cell.misses) for cell in cells]
+    return sorted(set.intersection(*counted)) if counted else []
+
+
+def adjusted(against: Mapping[tuple[str, float], Difference]) -> dict[tuple[str, float], Difference]:
+    """The same differences, their chances adjusted by Holm for how many there are."""
+    tested = [key for key, found in against.items() if found.chance is not None]
+    chances = bootstrap.holm([against[key].chance or 0.0 for key in tested])
+    return {
+        **against,
+        **{
+            key: replace(against[key], adjusted_chance=value)
+            for key, value in zip(tested, chances, strict=True)
+        },
+    }
+
+
+def pairs_asked_for(names: Sequence[str]) -> list[tuple[str, str]]:
+    """End to end against frozen, clustering against siamese, a method against itself with other options."""
+    pairs = [(name.replace("/frozen", ""), name) for name in names if "/frozen" in name]
+    pairs.append(("clustering", "siamese"))
+    pairs += [(_without_options(name), name) for name in names if ":" in name]
+    return [pair for pair in dict.fromkeys(pairs) if set(pair) <= set(names) and YARDSTICK not in pair]
+
+
+def _without_options(name: str) -> str:
+    """What a contender is called with the defaults of its methods."""
+    return re.sub(r":[^/+]*", "", name)
