@@ -143,7 +143,8 @@ class TrainConfig:
         teacher: File of the model that the pretraining `teacher` imitates (see
             `kwsembed.teaching.load_teacher`); empty for none.
         rebalance: Remedy for imbalance of the frozen and the end-to-end variant, and its options (see
-            `kwsembed.methods.REBALANCINGS`); the yardstick has class weights whatever is asked for here.
+            `kwsembed.methods.REBALANCINGS`); the yardstick has class weights in inverse proportion to class
+            size whatever is asked for here.
         sublabel_weight: Of a second task, telling finer labels apart, in the loss of the end-to-end variant
             (see `kwsembed.training.sublabels`), 0.5 for example; 0 for none, as for data without sublabels.
         class_weights: By label, what the weights of the remedy are multiplied with, above 0 (only ratios
@@ -160,7 +161,7 @@ class TrainConfig:
     pretrain: str = "clustering"
     pretrain_sampling: str = BY_METHOD
     teacher: str = ""
-    rebalance: str = "class_weight"
+    rebalance: str = "class_weight:strength=0.5"
     sublabel_weight: float = 0.0
     target_false_alarms_per_hour: float = 0.5
     int8_loss_bound: float = 0.01
