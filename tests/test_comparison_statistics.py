@@ -107,7 +107,10 @@ def test_a_method_is_held_against_itself_with_other_options():
     pairs = pairs_asked_for([*names, "class_weight:strength=0.5", "clustering:scale=9+focal:gamma=1"])
     assert ("clustering/frozen", "clustering:siblings=0/frozen") in pairs
     assert ("clustering", "clustering/frozen") in pairs
-    assert len(pairs) == 2  # the yardstick is held against everybody anyway, and plain focal is not there
+    same_remedy = ["class_weight:strength=0.5", "clustering+class_weight:strength=0.5"]
+    assert pairs_asked_for(["class_weight", *same_remedy]) == [(same_remedy[1], same_remedy[0])]
+    assert ("clustering:scale=9+focal:gamma=1", "focal:gamma=1") in pairs
+    assert len(pairs) == 3  # the yardstick is held against everybody anyway, and plain focal is not there
 
 
 def test_the_pairs_that_people_ask_for_are_there(statistics):

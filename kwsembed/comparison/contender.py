@@ -16,12 +16,14 @@ YARDSTICK = "class_weight"
 DEFAULT_CONTENDERS = (
     "none",
     "class_weight",
+    "class_weight:strength=0.5",
     "oversample",
     "logit_adjusted",
     "decoupled",
     "siamese",
     "clustering",
     "clustering/frozen",
+    "clustering+class_weight:strength=0.5",  # the recipe of `kwsembed train`
 )
 
 _FROZEN = "/frozen"
