@@ -101,6 +101,12 @@ def test_a_setting_that_an_older_version_did_not_know_stood_at_its_default(tmp_p
         folder.claim(dataclasses.replace(plan_of(), config=TrainConfig(teacher="yamnet.tflite")))
 
 
+def test_a_study_goes_on_after_the_default_remedy_changed_since_contenders_name_their_own(tmp_path):
+    folder = StudyFolder(tmp_path)
+    folder.claim(dataclasses.replace(plan_of(), config=TrainConfig(rebalance="class_weight")))
+    folder.claim(dataclasses.replace(plan_of(), config=TrainConfig(rebalance="class_weight:strength=0.5")))
+
+
 def test_another_teacher_under_the_same_name_is_noticed(tmp_path):
     folder, plan = StudyFolder(tmp_path / "STUDY"), plan_of()
     first, other = ({"file": "yamnet.tflite", "sha256": digit * 64} for digit in "01")

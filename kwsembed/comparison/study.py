@@ -163,7 +163,10 @@ class StudyFolder:
             earlier = {**_flat({"config": TrainConfig().to_dict()}), **_flat(known["settings"])}
             asked = {**_flat({"config": TrainConfig().to_dict()}), **_flat(now)}
             changed = sorted(
-                name for name in earlier.keys() | asked.keys() if earlier.get(name) != asked.get(name)
+                name
+                for name in earlier.keys() | asked.keys()
+                # Every contender sets its own remedy, so that the default of the day decides nothing.
+                if name != "config.rebalance" and earlier.get(name) != asked.get(name)
             )
             if changed:
                 name = changed[0]
