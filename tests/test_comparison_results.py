@@ -73,7 +73,7 @@ def test_the_page_shows_every_part_of_a_study(tmp_path):
         "config.schedule.batch_size",
         "On the data as they are", "At 100:1", "p (Holm)", "clustering against siamese",
         "false alarms per h", "Misses at equal false alarms, in streams", "at 10 false alarms an hour",
-        "against class weights at equally many false alarms: `clustering` has".replace("`", ""),
+        "against class weights at equally many false alarms: clustering has",
     ):  # fmt: skip
         assert text in page.text, text
     assert said[0] in page.text

@@ -35,7 +35,7 @@ def judgement(negatives):
 
 
 def test_every_event_clip_is_told_whether_it_was_hit_in_the_order_of_the_clips():
-    # Two hours of background in which the dog fires once at 0.5 and seven times at 0.25.
+    # Two hours of background in which the dog fires once at 0.5 and six times at 0.25.
     scores = np.full((14400, 3), 0.01)
     scores[100, 0] = 0.5
     scores[1000:4000:500, 0] = 0.25

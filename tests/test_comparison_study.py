@@ -101,10 +101,16 @@ def test_a_setting_that_an_older_version_did_not_know_stood_at_its_default(tmp_p
         folder.claim(dataclasses.replace(plan_of(), config=TrainConfig(teacher="yamnet.tflite")))
 
 
-def test_a_study_goes_on_after_the_default_remedy_changed_since_contenders_name_their_own(tmp_path):
-    folder = StudyFolder(tmp_path)
-    folder.claim(dataclasses.replace(plan_of(), config=TrainConfig(rebalance="class_weight")))
-    folder.claim(dataclasses.replace(plan_of(), config=TrainConfig(rebalance="class_weight:strength=0.5")))
+def test_a_default_that_every_contender_overrides_may_change_while_a_study_goes_on(tmp_path):
+    folder, contender = StudyFolder(tmp_path), parse_contender("siamese+focal")
+    folder.claim(plan_of())
+    for change in ({"rebalance": "oversample"}, {"pretrain": "magnet"}, {"seed": 7}):
+        config = dataclasses.replace(TrainConfig(), **change)
+        assert contender.config(config, steps=200, seed=1) == contender.config(
+            TrainConfig(), steps=200, seed=1
+        )
+        folder.claim(dataclasses.replace(plan_of(), config=config))
+    assert len(folder.description()["sittings"]) == 1
 
 
 def test_another_teacher_under_the_same_name_is_noticed(tmp_path):

@@ -26,6 +26,9 @@ DEFAULT_CONTENDERS = (
     "clustering+class_weight:strength=0.5",  # the recipe of `kwsembed train`
 )
 
+OVERRIDDEN = ("pretrain", "rebalance", "seed")
+"""Settings of `TrainConfig` that `Contender.config` replaces, so that a study's own say nothing."""
+
 _FROZEN = "/frozen"
 _SUBLABELS = "sublabels"
 _SUBLABEL_WEIGHT = 0.5  # unless the study's settings name another

@@ -49,10 +49,10 @@ def difference(
         second,
         ratio,
         len(shared),
-        bootstrap.interval_of(gain),
-        errors,
-        {rate: interval for rate, interval in misses.items() if interval is not None},
-        None if errors is None else bootstrap.chance_of_zero(fewer_errors),
+        precision_gain=bootstrap.interval_of(gain),
+        fewer_errors=errors,
+        fewer_misses={rate: interval for rate, interval in misses.items() if interval is not None},
+        chance=None if errors is None else bootstrap.chance_of_zero(fewer_errors),
     )
 
 

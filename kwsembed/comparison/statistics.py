@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,9 +98,9 @@ def clip_probabilities(folder: StudyFolder, record: Mapping[str, Any], clips: Ju
     Raises:
         RunError: The cell holds another number of clips.
     """
-    path = folder.cells / f"{record['name']}.npz"
-    arrays = _arrays(folder, record)
-    evidence, bias = arrays["test_evidence"].astype(np.float64), arrays["bias"]
+    path = _evidence_file(folder, record)
+    with np.load(path) as arrays:
+        evidence, bias = arrays["test_evidence"].astype(np.float64), arrays["bias"]
     if len(evidence) != len(clips.names):
         raise RunError(
             "a cell was judged on other clips than the study lists",
@@ -118,13 +119,12 @@ def _measured(
     found = bootstrap.measured(
         clip_probabilities(folder, record, clips), classes, draws, event_count=event_count
     )
-    misses = misses_under(_arrays(folder, record), classes, draws, event_count=event_count)
-    return replace(found, misses=misses)
+    with np.load(_evidence_file(folder, record)) as arrays:
+        return replace(found, misses=misses_under(arrays, classes, draws, event_count=event_count))
 
 
-def _arrays(folder: StudyFolder, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    with np.load(folder.cells / f"{record['name']}.npz") as arrays:
-        return dict(arrays)
+def _evidence_file(folder: StudyFolder, record: Mapping[str, Any]) -> Path:
+    return folder.cells / f"{record['name']}.npz"
 
 
 def _standing(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kwsembed import atomic
-from kwsembed.comparison.contender import Contender, parse_contender, tuning_trials
+from kwsembed.comparison.contender import OVERRIDDEN, Contender, parse_contender, tuning_trials
 from kwsembed.comparison.trained_options import refuse_other_options
 from kwsembed.config import TrainConfig
 from kwsembed.errors import RunError
@@ -162,12 +162,8 @@ class StudyFolder:
             # A setting that the version of then did not know stood where its default stands now.
             earlier = {**_flat({"config": TrainConfig().to_dict()}), **_flat(known["settings"])}
             asked = {**_flat({"config": TrainConfig().to_dict()}), **_flat(now)}
-            changed = sorted(
-                name
-                for name in earlier.keys() | asked.keys()
-                # Every contender sets its own remedy, so that the default of the day decides nothing.
-                if name != "config.rebalance" and earlier.get(name) != asked.get(name)
-            )
+            compared = (earlier.keys() | asked.keys()) - {f"config.{name}" for name in OVERRIDDEN}
+            changed = sorted(name for name in compared if earlier.get(name) != asked.get(name))
             if changed:
                 name = changed[0]
                 raise RunError(

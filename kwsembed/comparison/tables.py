@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kwsembed.comparison.conclusion import SURE, collapsed
-from kwsembed.comparison.contender import YARDSTICK
+from kwsembed.comparison.contender import OVERRIDDEN, YARDSTICK
 from kwsembed.comparison.standing import Standing, Statistics
 from kwsembed.comparison.wording import at
 from kwsembed.report.intervals import Interval
@@ -102,8 +102,7 @@ def misses(statistics: Statistics, ratio: float) -> Table | None:
         for rate in rates:
             missed = standing.missed_at.get(rate)
             row.append(Cell(percent(missed.estimate) if missed else UNKNOWN, tone=tone))
-            fewer = against.fewer_misses.get(rate) if against else None
-            row += _fewer(fewer)
+            row += _fewer(against.fewer_misses.get(rate) if against else None)
         rows.append(row)
     note = (
         "Share of the events in the test clips' streams that are missed, the mean over the event labels, "
@@ -233,8 +232,7 @@ def failures(statistics: Statistics | None) -> list[tuple[str, str]]:
 
 def settings(values: Mapping[str, Any], *, prefix: str = "") -> list[tuple[str, str]]:
     """The settings that all contenders share, one line each, `config.schedule.batch_size` for nested ones."""
-    # These are chosen by the contender, cell by cell.
-    own = ("pretrain", "rebalance", "sublabel_weight", "seed")
+    own = (*OVERRIDDEN, "sublabel_weight")  # chosen by the contender, cell by cell
     lines: list[tuple[str, str]] = []
     for name, value in values.items():
         if prefix == "config." and name in own:
