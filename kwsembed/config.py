@@ -111,11 +111,11 @@ class ScheduleConfig:
 
     batch_size: int = 64
     epoch_steps: int = 100
-    pretrain_epochs: int = 16
+    pretrain_epochs: int = 32
     teacher_epochs: int = 40
     head_epochs: int = 3
-    finetune_epochs: int = 16
-    scratch_epochs: int = 16
+    finetune_epochs: int = 32
+    scratch_epochs: int = 32
     pretrain_learning_rate: float = 1.2e-2
     head_learning_rate: float = 3e-3
     finetune_learning_rate: float = 8e-3
@@ -147,6 +147,10 @@ class TrainConfig:
             size whatever is asked for here.
         sublabel_weight: Of a second task, telling finer labels apart, in the loss of the end-to-end variant
             (see `kwsembed.training.sublabels`), 0.5 for example; 0 for none, as for data without sublabels.
+        backwards_share: How many of the windows of background, of the background label that holds most, are
+            events played backwards while a head or the end-to-end network trains, 0 to 1, such as 0.3:
+            sounds that are like events and are none. Not for sounds that are the same backwards, such as
+            beeps. The yardstick has none.
         class_weights: By label, what the weights of the remedy are multiplied with, above 0 (only ratios
             count; 1 for a label that is not named); the yardstick keeps its own.
         target_false_alarms_per_hour: What the thresholds aim at, per event label.
@@ -163,6 +167,7 @@ class TrainConfig:
     teacher: str = ""
     rebalance: str = "class_weight:strength=0.5"
     sublabel_weight: float = 0.0
+    backwards_share: float = 0.0
     target_false_alarms_per_hour: float = 0.5
     int8_loss_bound: float = 0.01
     seed: int = 0
@@ -184,6 +189,12 @@ class TrainConfig:
         parse_method(self.rebalance, REBALANCINGS, kind="rebalance")
         require_positive(self, "width", "embedding_size", "window_s", "target_false_alarms_per_hour")
         require_not_negative(self, "int8_loss_bound", "sublabel_weight")
+        require(
+            0 <= self.backwards_share <= 1,
+            "backwards_share is out of range",
+            expected="0 to 1",
+            received=f"backwards_share={self.backwards_share}",
+        )
         for label, weight in self.class_weights.items():
             require(
                 0 < weight < math.inf,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -49,12 +50,32 @@ def test_sublabels_are_a_second_task_of_those_that_ask_for_them(name, rebalance)
 
 
 @pytest.mark.parametrize(
+    ("name", "without"),
+    [
+        ("class_weight+backwards", "class_weight"),
+        ("clustering/frozen+backwards", "clustering/frozen"),
+        ("clustering+none+backwards", "clustering+none"),
+        ("clustering+sublabels+backwards", "clustering+sublabels"),
+    ],
+)
+def test_events_are_heard_backwards_by_those_that_ask_for_it(name, without):
+    found = parse_contender(name)
+    base = TrainConfig(backwards_share=0.7)
+    assert found.config(base, steps=400, seed=0).backwards_share == 0.7
+    assert found.config(TrainConfig(backwards_share=0.0), steps=400, seed=0).backwards_share == 0.3
+    plain = parse_contender(without)
+    assert plain.config(base, steps=400, seed=0).backwards_share == 0
+    assert replace(found, name=without, backwards=False) == plain
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "magic",
         "none+sublabels+focal",
         "clustering/frozen+sublabels",
         "clustering+sublabels+sublabels",
+        "clustering+backwards+backwards",
         "",
         "none/frozen",
         "none+focal",
@@ -72,6 +93,11 @@ def test_other_names_are_refused(name):
 def test_the_default_ones_hold_the_yardstick_and_are_all_known():
     assert YARDSTICK in DEFAULT_CONTENDERS
     assert [parse_contender(name).name for name in DEFAULT_CONTENDERS] == list(DEFAULT_CONTENDERS)
+
+
+def test_the_last_default_one_is_what_train_does():
+    found = parse_contender(DEFAULT_CONTENDERS[-1]).config(TrainConfig(), steps=100, seed=0)
+    assert replace(found, schedule=TrainConfig().schedule) == TrainConfig()
 
 
 def stages_of(contender):

@@ -11,7 +11,7 @@ from toy_store import EVENT_COUNT, LABELS, classes_of, clip_of, store_of, tones
 tf = pytest.importorskip("tensorflow")
 
 from kwsembed.config import AugmentConfig
-from kwsembed.data.pipeline import anchor_features, read_windows, training_dataset
+from kwsembed.data.pipeline import anchor_features, augmented_waveforms, read_windows, training_dataset
 from kwsembed.data.sampling import WindowSchedule
 from kwsembed.frontend import FrontendConfig, log_mel
 
@@ -34,7 +34,7 @@ def store():
     return tones()
 
 
-def schedule_of(store, *, batch_size=6, sampling="balanced"):
+def schedule_of(store, *, batch_size=6, sampling="balanced", backwards_share=0.0):
     return WindowSchedule(
         store,
         np.arange(len(store.clips)),
@@ -43,6 +43,7 @@ def schedule_of(store, *, batch_size=6, sampling="balanced"):
         window_samples=WINDOW,
         batch_size=batch_size,
         sampling=sampling,
+        backwards_share=backwards_share,
         seed=11,
     )
 
@@ -115,6 +116,24 @@ def test_augmentation_changes_features_not_labels(store):
     np.testing.assert_array_equal(labels["item"], labels_again["item"])
     assert np.all(np.any(plain != augmented, axis=(1, 2)))
     assert np.isfinite(augmented).all()
+
+
+def test_an_event_that_is_heard_backwards_is_background_from_its_end_to_its_start(store):
+    schedule = schedule_of(store, batch_size=32, backwards_share=0.5)
+    settings = {"frontend": FRONTEND, "augment": PLAIN}
+    waveforms = next(iter(augmented_waveforms(store, schedule, last_step=1, **settings))).numpy()
+    ((_, labels),) = training_dataset(store, schedule, first_step=0, last_step=1, **settings)
+    draw = schedule.draw(0)
+    heard = draw.backwards >= 0
+    assert heard.any()
+    assert not heard.all()
+    np.testing.assert_array_equal(waveforms[heard], waveforms[draw.backwards[heard], ::-1])
+    np.testing.assert_array_equal(labels["backwards"], heard)
+    assert np.all(labels["class"].numpy()[heard] == schedule.backwards_class)
+    plain = schedule_of(store, batch_size=32)
+    before = next(iter(augmented_waveforms(store, plain, last_step=1, **settings))).numpy()
+    np.testing.assert_array_equal(waveforms[~heard], before[~heard])
+    assert np.all(np.any(waveforms[heard] != before[heard], axis=1))
 
 
 @pytest.mark.parametrize("speed_change", [0.0, 0.15, 0.99])

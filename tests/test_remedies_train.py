@@ -21,7 +21,7 @@ from kwsembed.training.data import TrainingData
 from kwsembed.training.monitor import ClassifierMonitor
 from kwsembed.training.rebalancing import epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
-from kwsembed.training.stages import CLASS_WEIGHTED, END_TO_END, PRETRAIN, Stages
+from kwsembed.training.stages import CLASS_WEIGHTED, END_TO_END, FROZEN, PRETRAIN, Stages
 from kwsembed.training.variables_file import save_variables
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClipStore, Manifes
 
 
 def stages_of(
-    corpus: tuple[ClipStore, Manifest], folder: Path, rebalance: str, *, sublabel_weight: float = 0.0
+    corpus: tuple[ClipStore, Manifest],
+    folder: Path,
+    rebalance: str,
+    *,
+    sublabel_weight: float = 0.0,
+    backwards_share: float = 0.0,
+    said: list[str] | None = None,
 ) -> Stages:
     """Stages whose pretraining is as if it had just been finished."""
     store, manifest = corpus
@@ -58,13 +64,15 @@ def stages_of(
         window_s=0.2,
         rebalance=rebalance,
         sublabel_weight=sublabel_weight,
+        backwards_share=backwards_share,
         schedule=SCHEDULE,
         augment=augment,
     )
     run = RunDirectory(folder / "RUN")
     run.start(config, manifest, resume=False)
     data = TrainingData.of(store, manifest, config)
-    stages = Stages(data, run, progress=lambda stage: silent, say=lambda line: None)
+    say = (lambda line: None) if said is None else said.append
+    stages = Stages(data, run, progress=lambda stage: silent, say=say)
     save_variables(run.weights(PRETRAIN), stages.embedder().variables)
     return stages
 
@@ -109,6 +117,20 @@ def test_every_remedy_trains(method: str, corpus: tuple[ClipStore, Manifest], tm
         head = [variable.numpy() for variable in classifier.get_layer("logits").variables]
         assert [part.shape for part in plain_head] == [part.shape for part in head]
         assert all(np.abs(a - b).max() > 1e-4 for a, b in zip(plain_head, head, strict=True))
+
+
+def test_events_are_heard_backwards_by_all_but_the_yardstick(
+    corpus: tuple[ClipStore, Manifest], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    stages = stages_of(corpus, tmp_path, "class_weight", backwards_share=0.3, said=said)
+    stages.train_head()
+    stages.train_end_to_end()
+    stages.train_from_scratch()
+    told = {line.partition(":")[0]: line for line in said}
+    for variant in (FROZEN, END_TO_END):
+        assert told[variant].endswith("(30 % of them events played backwards)")
+    assert "backwards" not in told[CLASS_WEIGHTED]
 
 
 class TestSublabels:

@@ -192,6 +192,49 @@ def test_a_batch_is_what_a_loop_over_its_examples_draws():
         np.testing.assert_array_equal(found, one_by_one(schedule, store, draw, step))
 
 
+# ---- events played backwards as background
+
+
+def backgrounds_of_two_sizes():
+    return silent_store(
+        ("tone_1k", 3000, None), ("tone_3k", 3000, None), ("hiss", 40000, None), ("quiet", 9000, None)
+    )
+
+
+def test_events_are_heard_backwards_in_place_of_the_largest_background():
+    schedule = schedule_of(
+        backgrounds_of_two_sizes(), batch_size=64, sampling="balanced", backwards_share=0.25
+    )
+    hiss, seen = LABELS.index("hiss"), []
+    for step in range(200):
+        draw = schedule.draw(step)
+        heard = draw.backwards >= 0
+        assert np.all(draw.classes[heard] == hiss)
+        assert np.all(EVENT[draw.classes[draw.backwards[heard]]])
+        seen.append(heard[draw.classes == hiss])
+    assert np.concatenate(seen).mean() == pytest.approx(0.25, abs=0.02)
+
+
+def test_all_else_is_drawn_as_without_them():
+    plain, share = (schedule_of(tones(), seed=3, backwards_share=share) for share in (0.0, 1.0))
+    for step in range(20):
+        one, other = vars(plain.draw(step)), vars(share.draw(step))
+        assert np.all(one.pop("backwards") == -1)
+        assert np.any(other.pop("backwards") >= 0)
+        for name, values in one.items():
+            np.testing.assert_array_equal(values, other[name], err_msg=name)
+
+
+def test_a_batch_without_events_is_left_alone():
+    store = silent_store(("tone_1k", 1000, None), ("hiss", 10_000_000, None))
+    schedule = schedule_of(store, sampling="natural", backwards_share=1.0)
+    draws = [schedule.draw(step) for step in range(5)]
+    assert not any(EVENT[draw.classes].any() or np.any(draw.backwards >= 0) for draw in draws)
+
+
+# ---- windows
+
+
 def test_classes_and_items_agree():
     store = tones()
     schedule = schedule_of(store)

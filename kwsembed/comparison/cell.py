@@ -97,7 +97,9 @@ class CellRunner:
         variant = cell.contender.variant
         if variant == "from_scratch":
             stages.train_from_scratch(
-                rebalance=cell.contender.rebalance, sublabel_weight=data.config.sublabel_weight
+                rebalance=cell.contender.rebalance,
+                sublabel_weight=data.config.sublabel_weight,
+                backwards_share=data.config.backwards_share,
             )
             return stages.classifier("class_weighted")
         stages.pretrain()

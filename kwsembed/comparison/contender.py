@@ -30,8 +30,9 @@ OVERRIDDEN = ("pretrain", "rebalance", "seed")
 """Settings of `TrainConfig` that `Contender.config` replaces, so that a study's own say nothing."""
 
 _FROZEN = "/frozen"
-_SUBLABELS = "sublabels"
+_SUBLABELS, _BACKWARDS = "sublabels", "backwards"
 _SUBLABEL_WEIGHT = 0.5  # unless the study's settings name another
+_BACKWARDS_SHARE = 0.3  # likewise
 _HEAD_SHARE = 0.15  # of the budget, where the rest goes to pretraining
 _SPREAD = 3.0  # options are tried from a third to three times their default
 
@@ -43,12 +44,13 @@ class Contender:
     Attributes:
         name: As it was asked for: `REBALANCING`, `PRETRAINING`, `PRETRAINING/frozen`, each with options, and
             `+REBALANCING` for the head of a pretrained network (class weights if it is left out), and
-            `+sublabels` for all but frozen ones.
+            `+backwards`, and `+sublabels` for all but frozen ones.
         pretrain: Pretraining method with options; None trains from random weights.
         rebalance: Remedy of the classifier.
         frozen: Whether the pretrained network is frozen under the head.
         learning_rate_factor: On all learning rates.
         sublabels: Whether finer labels are a second task (see `kwsembed.training.sublabels`).
+        backwards: Whether the classifier hears events played backwards as background.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Contender:
     frozen: bool = False
     learning_rate_factor: float = 1.0
     sublabels: bool = False
+    backwards: bool = False
 
     @property
     def variant(self) -> str:
@@ -81,6 +84,7 @@ class Contender:
             pretrain=self.pretrain or base.pretrain,
             rebalance=self.rebalance,
             sublabel_weight=(base.sublabel_weight or _SUBLABEL_WEIGHT) if self.sublabels else 0.0,
+            backwards_share=(base.backwards_share or _BACKWARDS_SHARE) if self.backwards else 0.0,
             seed=seed,
             schedule=dataclasses.replace(
                 schedule,
@@ -104,12 +108,14 @@ def parse_contender(name: str) -> Contender:
         >>> parse_contender("siamese:margin=0.8/frozen+logit_adjusted")
         ... # doctest: +NORMALIZE_WHITESPACE
         Contender(name='siamese:margin=0.8/frozen+logit_adjusted', pretrain='siamese:margin=0.8',
-                  rebalance='logit_adjusted', frozen=True, learning_rate_factor=1.0, sublabels=False)
+                  rebalance='logit_adjusted', frozen=True, learning_rate_factor=1.0, sublabels=False,
+                  backwards=False)
     """
     first, *further = name.split("+")
-    sublabels = _SUBLABELS in further
-    if sublabels:
-        further.remove(_SUBLABELS)
+    sublabels, backwards = _SUBLABELS in further, _BACKWARDS in further
+    for addition in (_SUBLABELS, _BACKWARDS):
+        if addition in further:
+            further.remove(addition)
     remedy = "+".join(further)
     frozen = first.endswith(_FROZEN)
     method = first.removesuffix(_FROZEN)
@@ -128,7 +134,7 @@ def parse_contender(name: str) -> Contender:
                 received=name,
             )
         parse_method(method, REBALANCINGS, kind="method")
-        return Contender(name, None, method, sublabels=sublabels)
+        return Contender(name, None, method, sublabels=sublabels, backwards=backwards)
     parse_method(method, PRETRAININGS, kind="method")
     if frozen and sublabels:
         raise ConfigError(
@@ -138,7 +144,7 @@ def parse_contender(name: str) -> Contender:
         )
     rebalance = remedy if further else YARDSTICK
     parse_method(rebalance, REBALANCINGS, kind="method")
-    return Contender(name, method, rebalance, frozen, sublabels=sublabels)
+    return Contender(name, method, rebalance, frozen, sublabels=sublabels, backwards=backwards)
 
 
 def tuning_trials(contender: Contender, count: int, *, seed: int) -> list[Contender]:

@@ -82,13 +82,15 @@ def adjusted(against: Mapping[tuple[str, float], Difference]) -> dict[tuple[str,
 def pairs_asked_for(names: Sequence[str]) -> list[tuple[str, str]]:
     """Which differences are told of beside those from class weights.
 
-    End to end against frozen, clustering against siamese, a method against itself with other options, and a
-    pretrained network against one without pretraining that has the same remedy.
+    End to end against frozen, clustering against siamese, a method against itself with other options or
+    without events played backwards, and a pretrained network against one without pretraining that has the
+    same remedy.
     """
     pairs = [(name.replace("/frozen", ""), name) for name in names if "/frozen" in name]
     pairs.append(("clustering", "siamese"))
     pairs += [(_without_options(name), name) for name in names if ":" in name]
     pairs += [(name, name.partition("+")[2]) for name in names if "+" in name]
+    pairs += [(name, name.replace("+backwards", "")) for name in names if "+backwards" in name]
     return [pair for pair in dict.fromkeys(pairs) if set(pair) <= set(names) and YARDSTICK not in pair]
 
 

@@ -47,8 +47,9 @@ class Cell:
         """Name of its files; different settings never share one."""
         word = "".join(c if c.isalnum() else "-" for c in self.contender.name)
         values = dataclasses.asdict(self.contender)
-        if not values["sublabels"]:
-            del values["sublabels"]  # as cells were called before there was such a thing
+        for name in ("sublabels", "backwards"):
+            if not values[name]:
+                del values[name]  # as cells were called before there was such a thing
         settings = json.dumps(values, sort_keys=True)
         ratio = "whole" if self.ratio == WHOLE else f"{self.ratio:g}"
         trial = f"-trial{self.trial}" if self.trial else ""

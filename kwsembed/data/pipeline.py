@@ -95,7 +95,9 @@ def batch_of_step(
 
     Returns:
         Function from a step, int64, to `(log_mel, labels)`: `(batch, frames, mels)` float32, and a dict of
-        `class`, `item` and `window` (the window's number in its round), each `(batch,)` int32.
+        `class`, `item` and `window` (the window's number in its round), each `(batch,)` int32, and
+        `backwards`, `(batch,)` bool: where an event is heard backwards, class and item are those of the
+        background in whose place it is.
     """
     audio = _AugmentedAudio(store, schedule, frontend=frontend, augment=augment, seed=seed)
     to_log_mel = LogMel(frontend)
@@ -103,12 +105,12 @@ def batch_of_step(
 
     def features(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         drawn = step if round_steps is None else step % round_steps
-        waveforms, classes, items, (mask_seed, equaliser_seed) = audio(drawn)
+        waveforms, labels, (mask_seed, equaliser_seed) = audio(drawn)
         log_mels = to_log_mel(waveforms)
         log_mels = equalise(log_mels, equaliser_seed, config=augment, log_offset=frontend.log_offset)
         log_mels = mask_spectrogram(log_mels, mask_seed, config=augment)
         windows = tf.cast(drawn * batch + tf.range(batch, dtype=tf.int64), tf.int32)
-        return log_mels, {"class": classes, "item": items, "window": windows}
+        return log_mels, {**labels, "window": windows}
 
     return features
 
@@ -132,7 +134,7 @@ def augmented_waveforms(
 
 
 class _AugmentedAudio:
-    """From a step to its batch: `(batch, samples)` float32 in [-1, 1], classes, items, seeds for features."""
+    """From a step to its batch: `(batch, samples)` float32 in [-1, 1], labels, seeds for features."""
 
     def __init__(
         self,
@@ -156,17 +158,18 @@ class _AugmentedAudio:
             )
         )
 
-    def __call__(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]:
+    def __call__(self, step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor], tuple[tf.Tensor, ...]]:
         batch, window_samples = self._schedule.batch_size, self._schedule.window_samples
-        played, mix, classes, items, augment_seed = tf.numpy_function(
-            self._cut, [step], (tf.float32, tf.int16, tf.int32, tf.int32, tf.int64)
+        played, mix, classes, items, backwards, augment_seed = tf.numpy_function(
+            self._cut, [step], (tf.float32, tf.int16, tf.int32, tf.int32, tf.bool, tf.int64)
         )
         waveforms = tf.ensure_shape(played, (batch, window_samples))
         backgrounds = tf.cast(tf.ensure_shape(mix, (batch, window_samples)), tf.float32)
         seeds = tf.random.experimental.stateless_split(tf.ensure_shape(augment_seed, (2,)), 3)
         waveforms = augment_waveforms(waveforms, backgrounds, self._rooms, seeds[0], config=self._augment)
-        classes, items = (tf.ensure_shape(values, (batch,)) for values in (classes, items))
-        return waveforms, classes, items, (seeds[1], seeds[2])
+        labels = {"class": classes, "item": items, "backwards": backwards}
+        labels = {name: tf.ensure_shape(values, (batch,)) for name, values in labels.items()}
+        return waveforms, labels, (seeds[1], seeds[2])
 
     def _cut(self, step: np.int64) -> tuple[np.ndarray, ...]:
         draw, schedule = self._schedule.draw(int(step)), self._schedule
@@ -175,11 +178,15 @@ class _AugmentedAudio:
         cuts = read_windows(
             self._store, schedule.clips[draw.items], draw.starts - lead, window_samples + 2 * lead
         )
+        played = self._change_speed(cuts, draw.speeds, scale=_PCM_SCALE)
+        backwards = draw.backwards >= 0
+        played[backwards] = played[draw.backwards[backwards], ::-1]
         return (
-            self._change_speed(cuts, draw.speeds, scale=_PCM_SCALE),
+            played,
             read_windows(self._store, schedule.clips[draw.mix_items], draw.mix_starts, window_samples),
             draw.classes.astype(np.int32),
             draw.items.astype(np.int32),
+            backwards,
             draw.seed,
         )
 

@@ -24,6 +24,8 @@ class Draw:
         mix_items: `(batch,)` background item to mix in.
         mix_starts: `(batch,)` first sample of the window of that background.
         speeds: `(batch,)` in [0, 1), see `kwsembed.data.speed.SpeedChange`.
+        backwards: `(batch,)` row of an event in the same batch, whose window is heard backwards instead of
+            this one's, as background; -1 for none.
         seed: Two int64 for the random numbers of augmentation.
     """
 
@@ -33,6 +35,7 @@ class Draw:
     mix_items: np.ndarray
     mix_starts: np.ndarray
     speeds: np.ndarray
+    backwards: np.ndarray
     seed: np.ndarray
 
 
@@ -107,6 +110,8 @@ class WindowSchedule:
         window_samples: Length of a window.
         batch_size: Examples per batch.
         sampling: See `class_probabilities`.
+        backwards_share: How many of the windows of background, of the background label that holds most, are
+            events played backwards, 0 to 1.
         seed: Seed of the run.
         stage: Name of the training stage; stages of one run draw differently.
     """
@@ -121,6 +126,7 @@ class WindowSchedule:
         window_samples: int,
         batch_size: int,
         sampling: str = "natural",
+        backwards_share: float = 0.0,
         seed: int = 0,
         stage: str = "train",
     ) -> None:
@@ -134,6 +140,8 @@ class WindowSchedule:
         self._key = np.array([seed % 2**64, zlib.crc32(stage.encode())], np.uint64)
         windows = np.array([self._windows_of(item) for item in range(len(self.clips))])
         self.windows_per_class = np.bincount(self.classes, windows, minlength=len(self.event))
+        self.backwards_share = backwards_share
+        self.backwards_class = int(np.argmax(np.where(self.event, -1.0, self.windows_per_class)))
         self.probabilities = class_probabilities(self.windows_per_class, self.event, sampling=sampling)
         self._members = [np.flatnonzero(self.classes == index) for index in range(len(self.event))]
         self._member_edges = [np.cumsum(windows[members]) for members in self._members]
@@ -160,6 +168,8 @@ class WindowSchedule:
             mix_starts=self._anywhere(mix_items, random.random(self.batch_size)),
             speeds=random.random(self.batch_size),
             seed=random.integers(0, 2**62, size=2, dtype=np.int64),
+            # Last, so that the rest of a batch is the same with it and without.
+            backwards=self._backwards(classes, random),
         )
 
     def anchor_starts(self) -> np.ndarray:
@@ -171,6 +181,16 @@ class WindowSchedule:
                 onset, offset = max(self._segments[item], key=lambda span: span[1] - span[0])
             starts[item] = (onset + offset - self.window_samples) // 2
         return starts
+
+    def _backwards(self, classes: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Rows of events that are heard backwards in place of background, `(batch,)`; see `Draw`."""
+        rows = np.full(self.batch_size, -1)
+        events = np.flatnonzero(self.event[classes])
+        if self.backwards_share > 0 and len(events):
+            chosen = random.random(self.batch_size) < self.backwards_share
+            chosen &= classes == self.backwards_class
+            rows[chosen] = random.choice(events, int(chosen.sum()))
+        return rows
 
     def _windows_of(self, item: int) -> float:
         """How many windows a clip holds: of its active regions if it is an event, else of all of it."""

@@ -124,6 +124,7 @@ def _weighted(batches: Batches, class_weights: np.ndarray, sublabels: Sublabels 
     def with_sublabels(log_mel: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
         weights = tf.gather(table, drawn["class"])
         targets = (drawn["class"], tf.gather(of_clip, drawn["item"]))
-        return log_mel, targets, (weights, tf.ones_like(weights))
+        # An event played backwards is none of the finer kinds of background.
+        return log_mel, targets, (weights, 1.0 - tf.cast(drawn["backwards"], weights.dtype))
 
     return lambda first, last: batches(first, last).map(with_sublabels)

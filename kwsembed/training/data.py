@@ -93,11 +93,13 @@ class TrainingData:
         """`(classes,)` bool, True for events."""
         return np.arange(len(self.labels)) < self.event_count
 
-    def schedule(self, *, sampling: str, stage: str) -> WindowSchedule:
+    def schedule(self, *, sampling: str, stage: str, backwards_share: float = 0.0) -> WindowSchedule:
         """The windows that a stage trains on."""
-        return self._schedule("train", sampling=sampling, stage=stage)
+        return self._schedule("train", sampling=sampling, stage=stage, backwards_share=backwards_share)
 
-    def _schedule(self, split: str, *, sampling: str, stage: str) -> WindowSchedule:
+    def _schedule(
+        self, split: str, *, sampling: str, stage: str, backwards_share: float = 0.0
+    ) -> WindowSchedule:
         return WindowSchedule(
             self.store,
             self.clips_of(split),
@@ -106,6 +108,7 @@ class TrainingData:
             window_samples=self.config.window_samples,
             batch_size=self.config.schedule.batch_size,
             sampling=sampling,
+            backwards_share=backwards_share,
             seed=self.config.seed,
             stage=stage,
         )

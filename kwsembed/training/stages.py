@@ -87,7 +87,7 @@ class Stages:
     def pretrain(self) -> dict[str, Any]:
         """Trains the embedder on the pretraining objective."""
         settings = self._config.schedule
-        schedule = self._schedule_of(PRETRAIN, self._config.pretraining_sampling)
+        schedule = self._data.schedule(sampling=self._config.pretraining_sampling, stage=PRETRAIN)
 
         def train() -> tuple[keras.Model, list[dict[str, float]]]:
             return pretrain_embedder(
@@ -120,7 +120,13 @@ class Stages:
                 begin_at(classifier)
             return classifier
 
-        return self._classify(FROZEN, start, settings.head_epochs, settings.head_learning_rate)
+        return self._classify(
+            FROZEN,
+            start,
+            settings.head_epochs,
+            settings.head_learning_rate,
+            backwards_share=self._config.backwards_share,
+        )
 
     def train_end_to_end(self) -> dict[str, Any]:
         """Trains the whole network from the pretrained weights."""
@@ -131,10 +137,11 @@ class Stages:
             settings.finetune_epochs,
             settings.finetune_learning_rate,
             sublabel_weight=self._config.sublabel_weight,
+            backwards_share=self._config.backwards_share,
         )
 
     def train_from_scratch(
-        self, *, rebalance: str = "class_weight", sublabel_weight: float = 0.0
+        self, *, rebalance: str = "class_weight", sublabel_weight: float = 0.0, backwards_share: float = 0.0
     ) -> dict[str, Any]:
         """Trains the whole network from random weights; with class weights alone it is the yardstick."""
         settings = self._config.schedule
@@ -145,6 +152,7 @@ class Stages:
             settings.pretrain_learning_rate,
             rebalance=rebalance,
             sublabel_weight=sublabel_weight,
+            backwards_share=backwards_share,
         )
 
     def _classify(
@@ -154,12 +162,16 @@ class Stages:
         epochs: int,
         learning_rate: float,
         *,
+        backwards_share: float,
         rebalance: str | None = None,
         sublabel_weight: float = 0.0,
     ) -> dict[str, Any]:
         """Trains a classifier with a remedy for imbalance, in one phase or two."""
         remedy = rebalancing(rebalance or self._config.rebalance)
-        schedules = [self._schedule_of(stage, phase.sampling) for phase in remedy.phases]
+        schedules = [
+            self._data.schedule(sampling=phase.sampling, stage=stage, backwards_share=backwards_share)
+            for phase in remedy.phases
+        ]
         # The yardstick, which names its own remedy, stays what it is whatever was tuned.
         asked = {} if rebalance else self._config.class_weights
         factors = class_factors(asked, self._data.labels)
@@ -237,7 +249,11 @@ class Stages:
         parts = []
         for index, label in enumerate(self._data.labels):
             weight = "" if class_weights is None else f" of weight {class_weights[index]:.2f}"
-            parts.append(f"{label} {schedule.probabilities[index] * schedule.batch_size:.1f}{weight}")
+            backwards = ""
+            if index == schedule.backwards_class and schedule.backwards_share > 0:
+                backwards = f" ({100 * schedule.backwards_share:.0f} % of them events played backwards)"
+            count = schedule.probabilities[index] * schedule.batch_size
+            parts.append(f"{label} {count:.1f}{weight}{backwards}")
         return ", ".join(parts)
 
     def _plan(self, name: str, epochs: int, learning_rate: float) -> StagePlan:
@@ -252,9 +268,6 @@ class Stages:
 
     def _classifier_on(self, embedder: keras.Model) -> keras.Model:
         return build_classifier(embedder, len(self._data.labels), seed=self._config.seed)
-
-    def _schedule_of(self, stage: str, sampling: str) -> WindowSchedule:
-        return self._data.schedule(sampling=sampling, stage=stage)
 
     def _batches(
         self,
