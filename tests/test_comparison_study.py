@@ -13,7 +13,7 @@ from toy_study import plan_of
 
 from kwsembed.comparison.contender import parse_contender, tuning_trials
 from kwsembed.comparison.study import WHOLE, Cell, StudyFolder
-from kwsembed.config import TrainConfig
+from kwsembed.config import ScheduleConfig, TrainConfig
 from kwsembed.errors import RunError
 
 
@@ -104,7 +104,10 @@ def test_a_setting_that_an_older_version_did_not_know_stood_at_its_default(tmp_p
 def test_a_default_that_every_contender_overrides_may_change_while_a_study_goes_on(tmp_path):
     folder, contender = StudyFolder(tmp_path), parse_contender("siamese+focal")
     folder.claim(plan_of())
-    for change in ({"rebalance": "oversample"}, {"pretrain": "magnet"}, {"seed": 7}):
+    longer = ScheduleConfig(
+        pretrain_epochs=7, teacher_epochs=7, head_epochs=7, finetune_epochs=7, scratch_epochs=7
+    )
+    for change in ({"rebalance": "oversample"}, {"pretrain": "magnet"}, {"seed": 7}, {"schedule": longer}):
         config = dataclasses.replace(TrainConfig(), **change)
         assert contender.config(config, steps=200, seed=1) == contender.config(
             TrainConfig(), steps=200, seed=1

@@ -26,7 +26,9 @@ DEFAULT_CONTENDERS = (
     "clustering+class_weight:strength=0.5",  # the recipe of `kwsembed train`
 )
 
-OVERRIDDEN = ("pretrain", "rebalance", "seed")
+STAGE_EPOCHS = ("pretrain_epochs", "teacher_epochs", "head_epochs", "finetune_epochs", "scratch_epochs")
+
+OVERRIDDEN = ("pretrain", "rebalance", "seed", *(f"schedule.{name}" for name in STAGE_EPOCHS))
 """Settings of `TrainConfig` that `Contender.config` replaces, so that a study's own say nothing."""
 
 _FROZEN = "/frozen"

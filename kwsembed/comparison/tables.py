@@ -232,10 +232,11 @@ def failures(statistics: Statistics | None) -> list[tuple[str, str]]:
 
 def settings(values: Mapping[str, Any], *, prefix: str = "") -> list[tuple[str, str]]:
     """The settings that all contenders share, one line each, `config.schedule.batch_size` for nested ones."""
-    own = (*OVERRIDDEN, "sublabel_weight", "backwards_share")  # chosen by the contender, cell by cell
+    # Chosen by the contender, cell by cell.
+    own = {f"config.{name}" for name in (*OVERRIDDEN, "sublabel_weight", "backwards_share")}
     lines: list[tuple[str, str]] = []
     for name, value in values.items():
-        if prefix == "config." and name in own:
+        if f"{prefix}{name}" in own:
             continue
         if isinstance(value, Mapping):
             lines += settings(value, prefix=f"{prefix}{name}.")
