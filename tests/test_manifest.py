@@ -170,6 +170,13 @@ class TestCsv:
         assert (second.group, second.fold, second.onset_s, second.row) == ("a/2.wav", 0, None, 4)
         assert (first.sublabel, second.sublabel) == (None, "wind")
 
+    def test_a_sublabel_that_is_another_label_is_told_of(self, tmp_path):
+        kinds = ["bark,bark", "cat,cat", "other,cat", "other,bark", "other,cat", "other,bird", "bark,"]
+        rows = [f"{number}.wav,{kind}" for number, kind in enumerate(kinds)]
+        source = csv_of(tmp_path, "\n".join(["path,label,sublabel", *rows]))
+        (warning,) = read_manifest(source).warnings
+        assert warning.startswith("3 clips labelled other are events by their sublabel (cat 2, bark 1): ")
+
     def test_byte_order_marks_line_ends_and_spaces_are_put_up_with(self, tmp_path):
         touch(tmp_path, "1.wav", "2.wav")
         (tmp_path / "m.csv").write_bytes(b"\xef\xbb\xbfpath, label\r\n1.wav, bark \r\n2.wav,noise\r\n")

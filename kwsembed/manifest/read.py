@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def read_manifest(
     labels, background_labels = order_labels(
         {clip.label for clip in clips}, background=tuple(background), source=source
     )
+    warnings += _contradictions(clips, event_labels=set(labels) - set(background_labels))
     return Manifest(
         folder, source, tuple(clips), labels, background_labels, tuple(warnings), _resolved(further_roots)
     )
@@ -89,6 +91,21 @@ def read_clips(
     clips = list(read_table(path, real_root, _resolved(further_roots)))
     _refuse_repeated(clips, path)
     return clips
+
+
+def _contradictions(clips: list[Clip], *, event_labels: set[str]) -> list[str]:
+    """A sentence for each label with clips whose sublabel is the label of another event."""
+    found: dict[str, Counter[str]] = {}
+    for clip in clips:
+        if clip.sublabel in event_labels and clip.sublabel != clip.label:
+            found.setdefault(clip.label, Counter())[clip.sublabel] += 1
+    return [
+        f"{events.total()} clips labelled {label} are events by their sublabel ("
+        + ", ".join(f"{event} {count}" for event, count in events.most_common())
+        + "): each one that is detected counts as a false alarm, which drives thresholds up; give them the "
+        "event's label, or leave them out"
+        for label, events in found.items()
+    ]
 
 
 def _resolved(roots: Sequence[str | os.PathLike[str]]) -> tuple[Path, ...]:
