@@ -29,6 +29,22 @@ def test_equal_precision_is_decided_by_the_balanced_error():
     assert choose_variant(validation(0.8, 0.8, 0.6)).variant == "end_to_end"
 
 
+@pytest.mark.parametrize(
+    ("frozen", "end_to_end", "kept"), [(0.809, 0.8, "end_to_end"), (0.8101, 0.8, "frozen")]
+)
+def test_errors_decide_where_precision_hardly_differs(frozen, end_to_end, kept):
+    choice = choose_variant(validation(frozen, end_to_end, 0.6, errors=(0.2, 0.1, 0.3)))
+    assert choice.variant == kept
+    decided = (
+        "and balanced error 0.100 (frozen 0.200), which decides where precision differs by less than 0.01"
+    )
+    assert (decided in choice.sentence) == (kept == "end_to_end")
+
+
+def test_more_precision_wins_where_errors_are_equal():
+    assert choose_variant(validation(0.804, 0.8, 0.6)).variant == "frozen"
+
+
 def test_the_sentence_names_every_number():
     sentence = choose_variant(validation(0.712, 0.834, 0.655)).sentence
     assert sentence.startswith("kept the end-to-end network: macro average precision 0.834")

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+SAME_PRECISION = 0.01
+"""Difference of macro average precision that counts as none, as a run calls it none when int8 costs it."""
+
 CRITERION = (
     "highest macro average precision on validation among the pretrained variants, "
-    "lower balanced error if equal"
+    f"lower balanced error if they differ by less than {SAME_PRECISION:g}"
 )
 
 _CANDIDATES = ("frozen", "end_to_end")
@@ -46,17 +49,24 @@ def choose_variant(validation: Mapping[str, Mapping[str, Any]]) -> Choice:
         'end_to_end'
     """
 
-    def merit(variant: str) -> tuple[float, float]:
-        metrics = validation[variant]
-        return metrics["macro_average_precision"], -metrics["balanced_error"]
-
-    # The end-to-end network, named last, wins an exact tie: max() keeps the first of equals.
-    best = max(reversed(_CANDIDATES), key=merit)
     precision = {name: validation[name]["macro_average_precision"] for name in (*_CANDIDATES, _YARDSTICK)}
+    highest = max(precision[name] for name in _CANDIDATES)
+    alike = [name for name in _CANDIDATES if highest - precision[name] < SAME_PRECISION]
+    # Of alike ones, the one with fewer errors, then more precision; the end-to-end network, named last, wins
+    # an exact tie: max() keeps the first of equals.
+    best = max(reversed(alike), key=lambda name: (-validation[name]["balanced_error"], precision[name]))
     others = ", ".join(f"{name} {precision[name]:.3f}" for name in precision if name != best)
     sentence = (
         f"kept {_IN_WORDS[best]}: macro average precision {precision[best]:.3f} on validation ({others})"
     )
+    if len(alike) > 1 and precision[best] < highest:
+        errors = ", ".join(
+            f"{name} {validation[name]['balanced_error']:.3f}" for name in alike if name != best
+        )
+        sentence += (
+            f", and balanced error {validation[best]['balanced_error']:.3f} ({errors}), "
+            f"which decides where precision differs by less than {SAME_PRECISION:g}"
+        )
     if precision[_YARDSTICK] > precision[best]:
         sentence += (
             "; class weights without pretraining did better here, so pretraining did not pay on this data"
