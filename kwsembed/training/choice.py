@@ -48,7 +48,6 @@ def choose_variant(validation: Mapping[str, Mapping[str, Any]]) -> Choice:
         ...                 for name, value in precisions.items()}).variant
         'end_to_end'
     """
-
     precision = {name: validation[name]["macro_average_precision"] for name in (*_CANDIDATES, _YARDSTICK)}
     highest = max(precision[name] for name in _CANDIDATES)
     alike = [name for name in _CANDIDATES if highest - precision[name] < SAME_PRECISION]

@@ -12,7 +12,7 @@ import tomli_w
 
 from kwsembed import atomic
 from kwsembed.config import TrainConfig
-from kwsembed.errors import RunError
+from kwsembed.errors import ConfigError, RunError
 from kwsembed.manifest import Manifest, manifest_text
 
 
@@ -59,8 +59,9 @@ class RunDirectory:
                     received=f"out={self.root}",
                     fix="choose another --out, or go on with --resume",
                 )
-            self._check_same(self.config, config_toml(config), "configuration")
-            self._check_same(self.data, manifest_text(manifest), "data")
+            self._check_same(self.config, _as_read_now(self.config), config_toml(config), "configuration")
+            earlier = self.data.read_text(encoding="utf-8") if self.data.exists() else ""
+            self._check_same(self.data, earlier, manifest_text(manifest), "data")
             return True
         if self.root.exists() and any(self.root.iterdir()) and not self.data.exists():
             raise RunError(
@@ -70,9 +71,8 @@ class RunDirectory:
             )
         return False
 
-    def _check_same(self, path: Path, text: str, what: str) -> None:
-        earlier = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        now = text.splitlines()
+    def _check_same(self, path: Path, earlier_text: str, text: str, what: str) -> None:
+        earlier, now = earlier_text.splitlines(), text.splitlines()
         if earlier == now:
             return
         changed = next((pair for pair in zip(earlier, now, strict=False) if pair[0] != pair[1]), ("", ""))
@@ -110,6 +110,14 @@ class RunDirectory:
 def config_toml(config: TrainConfig) -> str:
     """The config as TOML, which `TrainConfig.read` reads back as it was."""
     return tomli_w.dumps(_without_tuples(config.to_dict()))
+
+
+def _as_read_now(path: Path) -> str:
+    """A run's configuration with settings that its version did not know at their defaults, which it had."""
+    try:
+        return config_toml(TrainConfig.read(path))
+    except ConfigError:  # damaged, or with settings that are no more: told by the line that differs
+        return path.read_text(encoding="utf-8")
 
 
 def _without_tuples(value: Any) -> Any:

@@ -1,0 +1,54 @@
+"""What a run may be resumed with: the same settings, whatever version wrote them down."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="the package of the run directory imports it")
+
+from kwsembed.config import ScheduleConfig, TrainConfig
+from kwsembed.errors import RunError
+from kwsembed.manifest import read_manifest
+from kwsembed.training.run_directory import RunDirectory
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    for name in ("bark/1.wav", "noise/1.wav"):
+        (tmp_path / "sounds" / name).parent.mkdir(parents=True)
+        (tmp_path / "sounds" / name).touch()
+    return read_manifest(tmp_path / "sounds")
+
+
+@pytest.fixture
+def run(tmp_path, manifest):
+    directory = RunDirectory(tmp_path / "RUN")
+    directory.start(TrainConfig(), manifest, resume=False)
+    return directory
+
+
+def test_a_run_of_a_version_that_knew_fewer_settings_goes_on(run, manifest):
+    lines = run.config.read_text().splitlines()
+    older = [line for line in lines if not line.startswith("backwards_share")]
+    assert len(older) == len(lines) - 1
+    run.config.write_text("\n".join(older))
+    assert run.check(TrainConfig(), manifest, resume=True)
+    with pytest.raises(RunError, match=r"Expected backwards_share = 0\.0\. Received: backwards_share = 0\.3"):
+        run.check(TrainConfig(backwards_share=0.3), manifest, resume=True)
+
+
+def test_a_default_that_has_changed_since_is_named_and_can_be_given(run, manifest):
+    before = ScheduleConfig(pretrain_epochs=16)
+    run.config.write_text(run.config.read_text().replace("pretrain_epochs = 32", "pretrain_epochs = 16"))
+    with pytest.raises(RunError, match=r"Expected pretrain_epochs = 16\. Received: pretrain_epochs = 32"):
+        run.check(TrainConfig(), manifest, resume=True)
+    assert run.check(dataclasses.replace(TrainConfig(), schedule=before), manifest, resume=True)
+
+
+@pytest.mark.parametrize("text", ["seed = ", "colour = 'blue'\n"])
+def test_settings_that_cannot_be_read_are_refused(run, manifest, text):
+    run.config.write_text(text)
+    with pytest.raises(RunError, match="another configuration"):
+        run.check(TrainConfig(), manifest, resume=True)
