@@ -13,6 +13,8 @@ from kwsembed.errors import AudioError
 from kwsembed.runtime.classifier import Classifier
 from kwsembed.runtime.windows import WindowBuffer
 
+_FLOAT32 = np.dtype(np.float32)
+
 
 class StreamScorer:
     """Takes a stream in chunks of any size and returns the scores of the windows that they complete.
@@ -89,6 +91,13 @@ class StreamScorer:
 
 def to_float(chunk: np.ndarray) -> np.ndarray:
     """A chunk of floats or int16 as float32, or an AudioError."""
+    if chunk.dtype != _FLOAT32 or chunk.ndim != 1:
+        return _converted(chunk)
+    _check_finite(chunk)
+    return chunk
+
+
+def _converted(chunk: np.ndarray) -> np.ndarray:
     integers = chunk.dtype == np.int16
     if chunk.ndim != 1 or not (integers or chunk.dtype.kind == "f"):
         raise AudioError(
@@ -98,7 +107,11 @@ def to_float(chunk: np.ndarray) -> np.ndarray:
         )
     if integers:
         return chunk.astype(np.float32) / 32768
+    _check_finite(chunk)
+    return chunk.astype(np.float32)
+
+
+def _check_finite(chunk: np.ndarray) -> None:
     # One product tells nearly always: its sum is finite only if all samples are.
     if not (math.isfinite(chunk.dot(chunk)) or np.isfinite(chunk).all()):
         raise AudioError("a chunk holds samples that are no numbers")
-    return chunk.astype(np.float32, copy=False)

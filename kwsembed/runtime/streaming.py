@@ -82,6 +82,9 @@ class StreamingClassifier:
             `(hops, labels)` float32.
         """
         hop_samples = self._hop.shape[1]
+        if len(chunk) == hop_samples and not self._filled:  # from a source of whole hops, each time
+            self._hop[0] = chunk
+            return self._call()
         scores = np.empty(((self._filled + len(chunk)) // hop_samples, len(self._bundle.labels)), np.float32)
         taken = 0
         for row in range(len(scores)):
@@ -135,6 +138,7 @@ class StreamingDetector:
         self._events = np.array([bundle.labels.index(label) for label in bundle.event_labels])
         self._classifier = StreamingClassifier(bundle, runtime=runtime)
         self._resampler = Resampler(sample_rate_hz, bundle.timing.sample_rate_hz)
+        self._resampled = sample_rate_hz != bundle.timing.sample_rate_hz
         window_s = bundle.timing.window_samples / bundle.timing.sample_rate_hz
         self._detector = EventDetector(
             bundle.event_labels, {**bundle.thresholds, **(thresholds or {})}, bundle.post, window_s
@@ -151,7 +155,9 @@ class StreamingDetector:
         """Takes the next `(samples,)`, floats or int16; returns the detections that closed."""
         waveform = to_float(chunk)
         self._samples += len(waveform)
-        return self._judge(self._resampler.process(waveform))
+        if self._resampled:
+            waveform = self._resampler.process(waveform)
+        return self._judge(waveform)
 
     def flush(self) -> list[Detection]:
         """Ends the stream: silence follows until its last sample is judged; ready for a new stream then."""
