@@ -100,9 +100,9 @@ def _contradictions(clips: list[Clip], *, event_labels: set[str]) -> list[str]:
         if clip.sublabel in event_labels and clip.sublabel != clip.label:
             found.setdefault(clip.label, Counter())[clip.sublabel] += 1
     return [
-        f"{events.total()} clips labelled {label} are events by their sublabel ("
+        f"clips labelled {label} that are events by their sublabel: {events.total()} ("
         + ", ".join(f"{event} {count}" for event, count in events.most_common())
-        + "): each one that is detected counts as a false alarm, which drives thresholds up; give them the "
+        + "); each one that is detected counts as a false alarm, which drives thresholds up; give them the "
         "event's label, or leave them out"
         for label, events in found.items()
     ]
