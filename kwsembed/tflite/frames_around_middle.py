@@ -21,6 +21,10 @@ class FramesAroundMiddle:
         waveform: `(1, samples)` float32, at least a frame.
         frontend: Definition of the features; its window must be an even number of samples.
 
+    Attributes:
+        frames: Whole frames in the waveform.
+        half: Half a frame, in samples.
+
     Example:
         >>> around = FramesAroundMiddle(tf.zeros((1, 16000)), FrontendConfig())
         >>> around.sum_and_difference(range(0, 129))[0].shape
