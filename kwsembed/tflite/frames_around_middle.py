@@ -40,10 +40,9 @@ class FramesAroundMiddle:
         self._window = hann_window(frontend)[half:].astype(np.float32)  # even around its middle
         self._blocks_before = -(-half // hop)
         rows = self.frames - 1 + 2 * self._blocks_before
-        first = half - self._blocks_before * hop  # sample at which the first block begins
-        pad = [max(0, -first), max(0, first + rows * hop - samples)]
-        padded = tf.pad(waveform, [[0, 0], pad]) if any(pad) else waveform
-        self._forwards = tf.reshape(tf.slice(padded, [0, max(0, first)], [1, rows * hop]), (rows, hop))
+        lead = self._blocks_before * hop - half  # the first block begins so long before the waveform
+        padded = tf.pad(waveform, [[0, 0], [lead, max(0, rows * hop - lead - samples)]])
+        self._forwards = tf.reshape(tf.slice(padded, [0, 0], [1, rows * hop]), (rows, hop))
         self._backwards = tf.reverse(self._forwards, axis=[1])
 
     def sum_and_difference(self, *distances: range) -> tuple[tf.Tensor, tf.Tensor]:
