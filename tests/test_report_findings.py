@@ -111,6 +111,16 @@ def test_quantisation_is_held_against_its_bound(tmp_path):
     assert "more than the bound of 0.010, so the export counts as failed" in said(lost, "bad")
 
 
+def test_a_loss_that_chance_can_explain_is_said_to_be_one(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", int8_noise=3.0, with_audio=False)
+
+    def undecided(metrics):
+        metrics["chosen"]["int8_loss"].update(within_bound=True, low=-0.02, high=0.3)
+
+    edit_metrics(run, undecided)
+    assert "within what chance can do on these clips (95 % interval -0.020 to 0.300)" in said(run, "caution")
+
+
 def test_a_small_loss_by_int8_is_shown_with_the_decimals_it_takes(tmp_path):
     run = write_toy_run(tmp_path / "RUN", int8_noise=0.0, with_audio=False)
 

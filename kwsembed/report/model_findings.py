@@ -87,9 +87,11 @@ def quantisation(run: RunRecord) -> list[Finding]:
         return [Finding("plain", f"{text}.")]
     if lost <= bound:
         return [Finding("good", f"{text}, within the bound of {decimal(bound)}.")]
-    return [
-        Finding("bad", f"{text}: more than the bound of {decimal(bound)}, so the export counts as failed.")
-    ]
+    text += f": more than the bound of {decimal(bound)}"
+    if loss.get("within_bound"):
+        interval = f"95 % interval {decimal(loss['low'])} to {decimal(loss['high'])}"
+        return [Finding("caution", f"{text}, but within what chance can do on these clips ({interval}).")]
+    return [Finding("bad", f"{text}, so the export counts as failed.")]
 
 
 def quantisation_loss(run: RunRecord) -> float | None:

@@ -28,6 +28,7 @@ from kwsembed.tflite.metadata import with_thresholds
 from kwsembed.training.centroids import fit_centroids
 from kwsembed.training.certifying import certify
 from kwsembed.training.data import TrainingData
+from kwsembed.training.int8_loss import int8_loss
 from kwsembed.training.record import versions
 from kwsembed.training.run_directory import RunDirectory
 
@@ -120,7 +121,7 @@ def ship(
         "float": metrics_by_split(float_judgements, points, bias),
         "int8": metrics_by_split(judgements, points, bias),
     }
-    loss = _int8_loss(by_precision, bound=config.int8_loss_bound)
+    loss = int8_loss(float_judgements, judgements, bias=bias, bound=config.int8_loss_bound)
     golden = "test" if "test" in judgements else "validation"
     certificate = certify(
         Bundle(**parts, operating_points=points),
@@ -209,19 +210,6 @@ def _unset(label: str, target: float) -> OperatingPoint:
         misses=0,
         miss_rate=None,
     )
-
-
-def _int8_loss(by_precision: Mapping[str, Mapping[str, Any]], *, bound: float) -> dict[str, Any]:
-    """Loss of macro average precision by quantisation, on test if there is one, else on validation."""
-    split = "test" if by_precision["float"]["test"] else "validation"
-    values = [by_precision[precision][split]["macro_average_precision"] for precision in ("float", "int8")]
-    loss = None if None in values else values[0] - values[1]
-    return {
-        "split": split,
-        f"{split}_macro_average_precision": loss,
-        "bound": bound,
-        "within_bound": None if loss is None else loss <= bound,
-    }
 
 
 def _device_runtimes() -> list[str]:
