@@ -175,7 +175,9 @@ class TestCsv:
         rows = [f"{number}.wav,{kind}" for number, kind in enumerate(kinds)]
         source = csv_of(tmp_path, "\n".join(["path,label,sublabel", *rows]))
         (warning,) = read_manifest(source).warnings
-        assert warning.startswith("clips labelled other that are events by their sublabel: 3 (cat 2, bark 1); ")
+        assert warning.startswith(
+            "clips labelled other that are events by their sublabel: 3 (cat 2, bark 1); "
+        )
 
     def test_byte_order_marks_line_ends_and_spaces_are_put_up_with(self, tmp_path):
         touch(tmp_path, "1.wav", "2.wav")
