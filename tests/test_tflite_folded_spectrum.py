@@ -64,3 +64,10 @@ def test_each_bin_is_in_one_part_with_the_power_that_numpy_gives(
     expected = np.abs(np.fft.rfft(framed, fft_length)) ** 2
     for power, part in parts:
         np.testing.assert_allclose(power, expected[:, part], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("fft_length", [8, 12])
+def test_a_band_without_odd_bins_has_no_part_for_them(fft_length: int) -> None:
+    around = FramesAroundMiddle(np.ones((1, 8), np.float32), SMALL)
+    (part,) = power_spectrum(around, fft_length, np.array([4]))
+    assert part[1].tolist() == [4]

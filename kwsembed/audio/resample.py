@@ -81,13 +81,14 @@ class Resampler:
     def process(self, chunk: np.ndarray, *, final: bool = False) -> np.ndarray:
         """Takes the next samples (samples,) and returns those outputs that they complete, float32 (outputs,).
 
+        Where both rates are the same that is the chunk itself, not a copy.
         With `final`, the rest of the stream is returned too, and a new stream begins with the next call.
         """
         chunk = np.asarray(chunk, np.float32)
         if chunk.ndim != 1:
             raise AudioError("a chunk has one axis", expected="(samples,)", received=f"shape={chunk.shape}")
         if self._kernel is None:
-            return chunk.copy()
+            return chunk
         self._heard += len(chunk)
         self._kept = np.concatenate([self._kept, chunk])
         # Output k needs inputs up to k * down / up + half; after the end those are zero.

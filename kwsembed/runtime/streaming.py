@@ -138,7 +138,6 @@ class StreamingDetector:
         self._events = np.array([bundle.labels.index(label) for label in bundle.event_labels])
         self._classifier = StreamingClassifier(bundle, runtime=runtime)
         self._resampler = Resampler(sample_rate_hz, bundle.timing.sample_rate_hz)
-        self._resampled = sample_rate_hz != bundle.timing.sample_rate_hz
         window_s = bundle.timing.window_samples / bundle.timing.sample_rate_hz
         self._detector = EventDetector(
             bundle.event_labels, {**bundle.thresholds, **(thresholds or {})}, bundle.post, window_s
@@ -155,9 +154,7 @@ class StreamingDetector:
         """Takes the next `(samples,)`, floats or int16; returns the detections that closed."""
         waveform = to_float(chunk)
         self._samples += len(waveform)
-        if self._resampled:
-            waveform = self._resampler.process(waveform)
-        return self._judge(waveform)
+        return self._judge(self._resampler.process(waveform))
 
     def flush(self) -> list[Detection]:
         """Ends the stream: silence follows until its last sample is judged; ready for a new stream then."""

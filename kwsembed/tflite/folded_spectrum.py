@@ -36,9 +36,15 @@ def power_spectrum(
 
     Returns:
         Pairs of powers `(frames, part of the bins)` and which bins these are; each bin is in one part.
+
+    Example:
+        >>> from kwsembed.frontend import FrontendConfig
+        >>> around = FramesAroundMiddle(tf.zeros((1, 16000)), FrontendConfig())
+        >>> [part[:3].tolist() for _, part in power_spectrum(around, 512, np.arange(257))]
+        [[1, 3, 5], [2, 6, 10], [0, 4, 8]]
     """
     middle = fft_length // 4
-    if fft_length % 4 or around.half <= middle:  # no distance has a partner
+    if fft_length % 4 or around.half <= middle:  # nothing can be folded
         # One distance further, where all is 0, since the ends count half.
         sums, differences = around.sum_and_difference(range(around.half + 1))
         return [_power(sums, differences, fft_length, bins)]
@@ -53,17 +59,20 @@ def power_spectrum(
         _shared_power(_columns(odd_real, 0, width), _columns(odd_imaginary, width, width), fft_length, odd)
     ]
     if middle % 2:
-        halves = _columns(sums, 0, width), _columns(differences, 0, width)
-        return [*parts, _power(*halves, fft_length, even)]
-    quarter = middle // 2
-    narrow = quarter + 1
-    sum_up, sum_down = _columns(sums, 0, narrow), _columns(sums, width, narrow)
-    difference_up, difference_down = _columns(differences, 0, narrow), _columns(differences, width, narrow)
-    beyond = _columns(differences, quarter, narrow) + _columns(differences, width + quarter, narrow)
-    parts += [
-        _shared_power(sum_up - sum_down, beyond, fft_length, even[even % 4 == 2]),
-        _power(sum_up + sum_down, difference_up - difference_down, fft_length, even[even % 4 == 0]),
-    ]
+        parts += [_power(_columns(sums, 0, width), _columns(differences, 0, width), fft_length, even)]
+    else:
+        quarter = middle // 2
+        narrow = quarter + 1
+        sum_up, sum_down = _columns(sums, 0, narrow), _columns(sums, width, narrow)
+        difference_up, difference_down = (
+            _columns(differences, 0, narrow),
+            _columns(differences, width, narrow),
+        )
+        beyond = _columns(differences, quarter, narrow) + _columns(differences, width + quarter, narrow)
+        parts += [
+            _shared_power(sum_up - sum_down, beyond, fft_length, even[even % 4 == 2]),
+            _power(sum_up + sum_down, difference_up - difference_down, fft_length, even[even % 4 == 0]),
+        ]
     return [part for part in parts if len(part[1])]  # a narrow band may leave a part without a bin
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -72,10 +73,7 @@ class FramesAroundMiddle:
         """The samples at neighbouring `offsets` from the middles, `(frames, part)` for each block."""
         forwards = len(offsets) < 2 or offsets[1] > offsets[0]
         rows = self._forwards if forwards else self._backwards
-        blocks = np.array(offsets) // self._hop
-        for block in dict.fromkeys(blocks.tolist()):
-            column = offsets[int(np.argmax(blocks == block))] % self._hop
-            begin = column if forwards else self._hop - 1 - column
-            yield tf.slice(
-                rows, [self._blocks_before + block, begin], [self.frames, int((blocks == block).sum())]
-            )
+        for block, part in itertools.groupby(offsets, key=lambda offset: offset // self._hop):
+            columns = [offset % self._hop for offset in part]
+            begin = columns[0] if forwards else self._hop - 1 - columns[0]
+            yield tf.slice(rows, [self._blocks_before + block, begin], [self.frames, len(columns)])
