@@ -7,7 +7,7 @@ import pytest
 
 from kwsembed.frontend import FrontendConfig, hann_window
 from kwsembed.tflite.folded_spectrum import power_spectrum
-from kwsembed.tflite.frames_around_middle import FramesAroundMiddle
+from kwsembed.tflite.mirrored_frames import mirror_sums
 
 # Frames of eight samples every four, at 1 kHz.
 SMALL = FrontendConfig(
@@ -17,22 +17,28 @@ SMALL = FrontendConfig(
 
 def test_sums_and_differences_of_one_frame_by_hand() -> None:
     waveform = np.arange(8, dtype=np.float32)[np.newaxis]  # the middle is sample 4
-    total, difference = FramesAroundMiddle(waveform, SMALL).sum_and_difference(range(0, 4))
+    sums, differences = mirror_sums(waveform, SMALL, reach=5)
     window = np.array([1.0, 0.8535534, 0.5, 0.1464466])  # a Hann window, from its middle on
-    np.testing.assert_allclose(total[0], window * [4 + 4, 5 + 3, 6 + 2, 7 + 1], rtol=1e-6)
-    np.testing.assert_allclose(difference[0], window * [0, 5 - 3, 6 - 2, 7 - 1], rtol=1e-6)
+    right = window * [4 + 4, 5 + 3, 6 + 2, 7 + 1]
+    np.testing.assert_allclose(sums, [[0, 0, *right[:0:-1], *right, 0, 0]], rtol=1e-6)
+    right = window * [0, 5 - 3, 6 - 2, 7 - 1]
+    np.testing.assert_allclose(differences, [[0, 0, *-right[:0:-1], *right, 0, 0]], rtol=1e-6)
 
 
-def test_distances_go_both_ways_and_are_zero_from_half_a_frame_on() -> None:
-    waveform = np.random.default_rng(0).normal(size=(1, 21)).astype(np.float32)
-    around = FramesAroundMiddle(waveform, SMALL)
-    up, _ = around.sum_and_difference(range(0, 6))
-    down, _ = around.sum_and_difference(range(5, -1, -1))
-    twice, _ = around.sum_and_difference(range(5, 1, -1), range(2, 6))
-    assert around.frames == 4
-    assert np.all(up[:, 4:] == 0)
-    np.testing.assert_array_equal(down, up[:, ::-1])
-    np.testing.assert_array_equal(twice, np.concatenate([up[:, :1:-1], up[:, 2:]], axis=1))
+@pytest.mark.parametrize("reach", [4, 5, 8, 9, 13])
+def test_every_frame_is_seen_from_its_own_middle_however_far(reach: int) -> None:
+    waveform = np.random.default_rng(0).normal(size=22).astype(np.float32)
+    sums, differences = mirror_sums(waveform[np.newaxis], SMALL, reach=reach)
+    distances = np.arange(-reach, reach + 1)
+    assert sums.shape == differences.shape == (4, len(distances))
+    for frame, middle in enumerate((4, 8, 12, 16)):
+        for column, distance in enumerate(distances):
+            weight = hann_window(SMALL)[4 + distance] if -4 <= distance < 4 else 0.0
+            after, before = (waveform[middle + side * distance] if weight else 0.0 for side in (1, -1))
+            np.testing.assert_allclose(sums[frame, column], weight * (after + before), rtol=1e-5)
+            np.testing.assert_allclose(
+                differences[frame, column], weight * (after - before), rtol=1e-5, atol=1e-7
+            )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +47,7 @@ def test_distances_go_both_ways_and_are_zero_from_half_a_frame_on() -> None:
         (8, [2, 1, 2]),  # odd bins; those that halve to odd; the others
         (12, [3, 4]),  # a quarter is odd: folded once
         (10, [6]),  # no multiple of four: not folded
-        (32, [17]),  # so long that no sample has a partner
+        (32, [8, 4, 5]),  # four times a frame
     ],
 )
 def test_each_bin_is_in_one_part_with_the_power_that_numpy_gives(
@@ -58,7 +64,8 @@ def test_each_bin_is_in_one_part_with_the_power_that_numpy_gives(
     )
     waveform = np.random.default_rng(1).normal(size=29).astype(np.float32)
     bins = np.arange(fft_length // 2 + 1)
-    parts = power_spectrum(FramesAroundMiddle(waveform[np.newaxis], config), fft_length, bins)
+    mirrored = mirror_sums(waveform[np.newaxis], config, reach=fft_length // 2)
+    parts = power_spectrum(*mirrored, bins)
     assert [len(part) for _, part in parts] == part_sizes
     framed = np.stack([waveform[start : start + 8] for start in range(0, 22, 4)]) * hann_window(config)
     expected = np.abs(np.fft.rfft(framed, fft_length)) ** 2
@@ -68,6 +75,6 @@ def test_each_bin_is_in_one_part_with_the_power_that_numpy_gives(
 
 @pytest.mark.parametrize("fft_length", [8, 12])
 def test_a_band_without_odd_bins_has_no_part_for_them(fft_length: int) -> None:
-    around = FramesAroundMiddle(np.ones((1, 8), np.float32), SMALL)
-    (part,) = power_spectrum(around, fft_length, np.array([4]))
+    mirrored = mirror_sums(np.ones((1, 8), np.float32), SMALL, reach=fft_length // 2)
+    (part,) = power_spectrum(*mirrored, np.array([4]))
     assert part[1].tolist() == [4]

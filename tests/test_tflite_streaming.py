@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from kwsembed.tflite import describe
 from kwsembed.tflite.convert import convert_float
 from kwsembed.tflite.editing import GraphEditor, cut
 from kwsembed.tflite.flatbuffer import pack, unpack
+from kwsembed.tflite.folded_bands import fold_bands
 from kwsembed.tflite.parts import parts_of
 from kwsembed.tflite.state_variables import with_variables
 from kwsembed.tflite.streaming import Streamed, streamed
@@ -96,9 +97,12 @@ def test_float_stream_is_keras_on_the_whole_recording() -> None:
         np.testing.assert_allclose(produced[call], expected, atol=2e-5)
 
 
-def test_int8_stream_is_the_int8_network_on_the_whole_recording_to_the_bit() -> None:
+@pytest.mark.parametrize("folded", [False, True], ids=["as trained", "bands folded"])
+def test_int8_stream_is_the_int8_network_on_the_whole_recording_to_the_bit(folded: bool) -> None:
     core = parts_of(toy.exported(), mels=24).core_and_head
-    network = streamed(core)
+    ships = unpack(core)
+    assert fold_bands(ships)
+    network = streamed(pack(ships) if folded else core)
     unpacked = unpack(core)
     editor = GraphEditor(unpacked)
     mean = next(operator for operator in editor.graph.operators if editor.name(operator) == "MEAN")
@@ -295,9 +299,19 @@ def test_a_hop_is_a_whole_number_of_frames(bundle: Bundle) -> None:
             export_streaming(bundle, hop_ms=hop_ms)
 
 
-def test_a_network_that_mixes_time_otherwise_is_refused() -> None:
-    def pooled(values: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(tf.nn.max_pool2d(values, (3, 1), (1, 1), "SAME"), axis=[1, 2])
+@pytest.mark.parametrize(
+    ("mixing", "named"),
+    [
+        (lambda values: tf.nn.max_pool2d(values, (3, 1), (1, 1), "SAME"), "MAX_POOL_2D"),
+        (lambda values: tf.reshape(values, (1, 10, 8, 1)), "a reshape that moves rows"),
+    ],
+    ids=["pooling", "reshape"],
+)
+def test_a_network_that_mixes_time_otherwise_is_refused(
+    mixing: Callable[[tf.Tensor], tf.Tensor], named: str
+) -> None:
+    def network(values: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(mixing(values), axis=[1, 2])
 
-    with pytest.raises(ConfigError, match=r"cannot be run as a stream.*MAX_POOL_2D"):
-        streamed(convert_float(pooled, (1, 20, 4, 1)))
+    with pytest.raises(ConfigError, match=rf"cannot be run as a stream.*{named}"):
+        streamed(convert_float(network, (1, 20, 4, 1)))

@@ -10,7 +10,7 @@ import tensorflow as tf
 from kwsembed.errors import ConfigError
 from kwsembed.frontend import FrontendConfig, mel_matrix
 from kwsembed.tflite.folded_spectrum import power_spectrum
-from kwsembed.tflite.frames_around_middle import FramesAroundMiddle
+from kwsembed.tflite.mirrored_frames import mirror_sums
 
 
 def log_mel_graph(frontend: FrontendConfig, window_samples: int) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -39,7 +39,7 @@ def log_mel_graph(frontend: FrontendConfig, window_samples: int) -> Callable[[tf
     mels = mel_matrix(frontend).astype(np.float32)
 
     def log_mel(waveform: tf.Tensor) -> tf.Tensor:
-        parts = power_spectrum(FramesAroundMiddle(waveform, frontend), frontend.fft_length, bins)
+        parts = power_spectrum(*mirror_sums(waveform, frontend, reach=frontend.fft_length // 2), bins)
         power = tf.concat([values for values, _ in parts], axis=1)
         mel_power = tf.matmul(power, np.concatenate([mels[part] for _, part in parts]))
         return tf.reshape(tf.math.log(mel_power + frontend.log_offset), (1, frames, frontend.mel_count))

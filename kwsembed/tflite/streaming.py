@@ -138,6 +138,8 @@ class _Streaming:
             self._mean(operator, windowed)
         elif name in _ELEMENTWISE:
             self._place(int(operator.outputs[0]), self._tracks[timed[0]])
+        elif name == "RESHAPE":
+            self._reshape(operator, windowed)
         else:
             raise _refusal(name)
 
@@ -192,6 +194,15 @@ class _Streaming:
         amounts = editor.add_constant(paddings, schema.TensorType.INT32)
         self._operators.append(editor.operation("PAD", [source, amounts], padded, schema.PadOptionsT()))
         return padded
+
+    def _reshape(self, operator: Any, windowed: dict[int, tuple[int, ...]]) -> None:
+        source, output = int(operator.inputs[0]), int(operator.outputs[0])
+        if windowed[source][: _TIME + 1] != windowed[output][: _TIME + 1]:
+            raise _refusal("a reshape that moves rows")
+        self._place(output, self._tracks[source])
+        shape = np.array(self._editor.shape(output), np.int32)
+        operator.inputs = [source, self._editor.add_constant(shape, schema.TensorType.INT32)]
+        operator.builtinOptions.newShape = shape
 
     def _align(self, operator: Any, timed: list[int]) -> None:
         """Delays the inputs of a sum that are ahead of the others, such as a shortcut past a convolution."""

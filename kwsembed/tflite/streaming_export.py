@@ -13,6 +13,7 @@ from kwsembed.native_log import native_log_held_back
 from kwsembed.tflite.convert import convert_float
 from kwsembed.tflite.editing import GraphEditor
 from kwsembed.tflite.flatbuffer import pack, unpack
+from kwsembed.tflite.folded_bands import fold_bands
 from kwsembed.tflite.frontend_graph import log_mel_graph
 from kwsembed.tflite.history import State, with_history
 from kwsembed.tflite.join import join
@@ -65,7 +66,9 @@ def export_streaming(bundle: Bundle, *, hop_ms: float | None = None) -> Streamin
     """
     frontend = bundle.frontend
     parts = parts_of(bundle.model, mels=frontend.mel_count)
-    network = streamed(parts.core_and_head, rows=None if hop_ms is None else _frames(hop_ms, frontend))
+    core = unpack(parts.core_and_head)
+    fold_bands(core)
+    network = streamed(pack(core), rows=None if hop_ms is None else _frames(hop_ms, frontend))
     hop_samples = network.rows * frontend.hop_samples
     with native_log_held_back():
         front, overlap = streaming_front_end(frontend, parts, rows=network.rows)
