@@ -95,6 +95,14 @@ class GraphEditor:
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
         return operator
 
+    def slice(self, source: int, begin: Sequence[int], output: int) -> Any:
+        """Makes the operation that cuts what has the shape of `output` out of `source`, from `begin` on."""
+        limits = [
+            self.add_constant(np.array(values, np.int32), schema.TensorType.INT32)
+            for values in (begin, self.shape(output))
+        ]
+        return self.operation("SLICE", [source, *limits], output, schema.SliceOptionsT())
+
     def require_version(self, operator: Any, version: int) -> None:
         """Raises the version of an operation's kernel to at least this one."""
         code = self.model.operatorCodes[operator.opcodeIndex]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from kwsembed.tflite.clients import NAMES_OF_TYPES
@@ -65,10 +64,6 @@ def with_history(editor: GraphEditor, tensor: int, older: int, *, name: str) -> 
 
 def rows_from(editor: GraphEditor, source: int, first_row: int, output: int) -> Any:
     """The operation that copies as many rows as `output` has, from `first_row` of `source` on."""
-    shape = editor.shape(output)
-    begin = np.zeros(len(shape), np.int32)
+    begin = [0] * len(editor.shape(output))
     begin[TIME] = first_row
-    limits = [
-        editor.add_constant(values, schema.TensorType.INT32) for values in (begin, np.array(shape, np.int32))
-    ]
-    return editor.operation("SLICE", [source, *limits], output, schema.SliceOptionsT())
+    return editor.slice(source, begin, output)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -225,27 +226,28 @@ class _Streaming:
         if axes is None or _TIME not in axes % 4 or self._result is not None:
             raise _refusal("a mean that is not over time, or a second one")
         positions, track = windowed[source][_TIME], self._tracks[source]
-        spanned = (positions - 1) * track.apart + 1
-        joined = self._with_older(source, max(spanned - track.rows, 0))
-        operator.inputs[0] = self._every(joined, track.apart, spanned, positions)
+        joined = self._with_older(source, max(positions * track.apart - track.rows, 0))
+        operator.inputs[0] = self._every(joined, track.apart, positions)
         self._result = (track, positions)
 
-    def _every(self, tensor: int, step: int, spanned: int, count: int) -> int:
-        """Every `step`-th of the last `spanned` rows, `count` in all."""
-        editor, shape = self._editor, self._editor.shape(tensor)
-        if shape[_TIME] == count:
+    def _every(self, tensor: int, step: int, count: int) -> int:
+        """Every `step`-th row, `count` in all, of which the last is the last of the tensor."""
+        editor, (_, rows, bands, channels) = self._editor, self._editor.shape(tensor)
+        if rows > count * step:
+            tensor = self._slice(tensor, (0, rows - count * step, 0, 0), (1, count * step, bands, channels))
+        if step == 1:
             return tensor
-        chosen = editor.add_tensor_like(tensor, (1, count, *shape[2:]))
-        first = shape[_TIME] - spanned
-        begin, end, strides = np.zeros(len(shape), np.int32), np.array(shape, np.int32), [1] * len(shape)
-        begin[_TIME], strides[_TIME] = first, step
-        limits = [
-            editor.add_constant(np.array(values, np.int32), schema.TensorType.INT32)
-            for values in (begin, end, strides)
-        ]
-        options = schema.StridedSliceOptionsT()
-        self._operators.append(editor.operation("STRIDED_SLICE", [tensor, *limits], chosen, options))
-        return chosen
+        # Rows side by side, of which one is cut out: slices with a stride leave the fast part of a runtime.
+        shape = np.array((1, count, step * bands, channels), np.int32)
+        beside = editor.add_tensor_like(tensor, shape)
+        target, options = editor.add_constant(shape, schema.TensorType.INT32), schema.ReshapeOptionsT()
+        self._operators.append(editor.operation("RESHAPE", [tensor, target], beside, options))
+        return self._slice(beside, (0, 0, (step - 1) * bands, 0), (1, count, bands, channels))
+
+    def _slice(self, tensor: int, begin: Sequence[int], shape: Sequence[int]) -> int:
+        output = self._editor.add_tensor_like(tensor, shape)
+        self._operators.append(self._editor.slice(tensor, begin, output))
+        return output
 
     def _with_older(self, tensor: int, older: int) -> int:
         """The rows of a tensor behind `older` rows of earlier calls, which become a state."""
