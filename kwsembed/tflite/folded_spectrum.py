@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+_FAST_COLUMNS = 16  # a product of 118 columns takes half as long again as one of 128 in LiteRT on AVX2
+
 
 def power_spectrum(
     sums: tf.Tensor, differences: tf.Tensor, bins: np.ndarray
@@ -97,8 +99,10 @@ def _shared_power(
     real: tf.Tensor, imaginary: tf.Tensor, fft_length: int, bins: np.ndarray
 ) -> tuple[tf.Tensor, np.ndarray]:
     frames, distances = real.shape
-    both = tf.matmul(tf.concat([real, imaginary], axis=0), _cosines(distances, fft_length, bins))
+    cosines = np.pad(_cosines(distances, fft_length, bins), [(0, 0), (0, -len(bins) % _FAST_COLUMNS)])
+    both = tf.matmul(tf.concat([real, imaginary], axis=0), cosines)
     squares = both * both
+    # What was filled up is left behind by the slices that are needed anyway.
     return (
         tf.slice(squares, [0, 0], [frames, len(bins)]) + tf.slice(squares, [frames, 0], [frames, len(bins)]),
         bins,
