@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from kwsembed.errors import ConfigError
 from kwsembed.tflite.editing import GraphEditor
 from kwsembed.tflite.flatbuffer import pack, unpack
-from kwsembed.tflite.history import State, rows_from, with_history
+from kwsembed.tflite.history import State, every_row, rows_from, with_history
 from kwsembed.tflite.time_track import Track, same_padding
 
 _TIME, _BANDS = 1, 2  # axes of `(1, frames, bands, channels)`
@@ -227,27 +226,9 @@ class _Streaming:
             raise _refusal("a mean that is not over time, or a second one")
         positions, track = windowed[source][_TIME], self._tracks[source]
         joined = self._with_older(source, max(positions * track.apart - track.rows, 0))
-        operator.inputs[0] = self._every(joined, track.apart, positions)
+        operator.inputs[0], operators = every_row(self._editor, joined, step=track.apart, count=positions)
+        self._operators += operators
         self._result = (track, positions)
-
-    def _every(self, tensor: int, step: int, count: int) -> int:
-        """Every `step`-th row, `count` in all, of which the last is the last of the tensor."""
-        editor, (_, rows, bands, channels) = self._editor, self._editor.shape(tensor)
-        if rows > count * step:
-            tensor = self._slice(tensor, (0, rows - count * step, 0, 0), (1, count * step, bands, channels))
-        if step == 1:
-            return tensor
-        # Rows side by side, of which one is cut out: slices with a stride leave the fast part of a runtime.
-        shape = np.array((1, count, step * bands, channels), np.int32)
-        beside = editor.add_tensor_like(tensor, shape)
-        target, options = editor.add_constant(shape, schema.TensorType.INT32), schema.ReshapeOptionsT()
-        self._operators.append(editor.operation("RESHAPE", [tensor, target], beside, options))
-        return self._slice(beside, (0, 0, (step - 1) * bands, 0), (1, count, bands, channels))
-
-    def _slice(self, tensor: int, begin: Sequence[int], shape: Sequence[int]) -> int:
-        output = self._editor.add_tensor_like(tensor, shape)
-        self._operators.append(self._editor.slice(tensor, begin, output))
-        return output
 
     def _with_older(self, tensor: int, older: int) -> int:
         """The rows of a tensor behind `older` rows of earlier calls, which become a state."""
