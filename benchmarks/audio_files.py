@@ -33,6 +33,7 @@ from benchmarks.interleaved import interleaved, ratio
 from kwsembed.audio import decode
 from kwsembed.audio.resample import design_filter, resample
 from kwsembed.data.log_mel import LogMel
+from kwsembed.data.shards import write_shard
 
 RATE_HZ = 44100
 UP, DOWN = 160, 441
@@ -89,6 +90,22 @@ def paths_to_features(paths: Sequence[Path]) -> dict[str, Callable[[], object]]:
     return found
 
 
+def records_to_features(paths: Sequence[Path], folder: Path) -> Callable[[], object]:
+    """From TFRecord of 16-bit samples to log-mel in a map of tf.data: files that training decoded before."""
+    shard, to_log_mel = folder / "clips.tfrecord", LogMel(CONFIG)
+    write_shard(shard, (soundfile.read(path, dtype="int16")[0].tobytes() for path in paths))
+
+    def features(record: tf.Tensor) -> tf.Tensor:
+        return to_log_mel(tf.cast(tf.io.decode_raw(record, tf.int16), tf.float32) / 32768)
+
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = options.threading.max_intra_op_parallelism = 1
+    # Nothing is worked ahead: that would fall into the turns of the others.
+    options.autotune.enabled = options.experimental_optimization.inject_prefetch = False
+    forever = iter(tf.data.TFRecordDataset(str(shard)).map(features).repeat().with_options(options))
+    return lambda: [next(forever) for _ in paths]
+
+
 def written(clips: np.ndarray, folder: Path) -> dict[str, list[Path]]:
     """The clips as OGG files at 44.1 kHz and as WAV files at the model's rate."""
     files: dict[str, list[Path]] = {"ogg, 44.1 kHz": [], "wav, 16 kHz": []}
@@ -142,6 +159,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, paths in written(clips, Path(folder)).items():
             calls = paths_to_features(paths)
+            if name.startswith("wav"):
+                calls["kwsembed, from TFRecord of the same"] = records_to_features(paths, Path(folder))
             print_ratios(f"{name}, to log-mel", calls, audio_s=audio_s, rounds=arguments.rounds)
 
 
