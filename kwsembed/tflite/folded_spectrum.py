@@ -50,9 +50,8 @@ def power_spectrum(
     if length % 4:  # nothing can be folded
         return [_power(_from(sums, half, half), _from(differences, half, half), length, bins)]
     odd, even = bins[bins % 2 == 1], bins[bins % 2 == 0]
-    twice = length % 8 == 0
     # As far as they are needed: `s` from 0 and from -M on, `d` the same.
-    sums_right, sums_left = (_from(sums, first, quarter + eighth * twice) for first in (half, 0))
+    sums_right, sums_left = (_from(sums, first, quarter + eighth) for first in (half, 0))
     differences_right, differences_left = (_from(differences, first, half) for first in (half, 0))
     parts = [
         _shared_power(
@@ -63,7 +62,7 @@ def power_spectrum(
         )
     ]
     folded_sums, folded_differences = sums_right + sums_left, differences_right + differences_left
-    if twice:
+    if length % 8 == 0:
         near, far = _from(folded_sums, 0, eighth), _from(folded_sums, quarter, eighth)
         beside = _from(folded_differences, eighth, eighth) - _from(
             folded_differences, quarter + eighth, eighth

@@ -30,7 +30,8 @@ def mirror_sums(waveform: tf.Tensor, frontend: FrontendConfig, *, reach: int) ->
         >>> sums.shape
         TensorShape([98, 513])
     """
-    samples, frames = int(waveform.shape[1]), frontend.frame_count(int(waveform.shape[1]))
+    samples = int(waveform.shape[1])
+    frames = frontend.frame_count(samples)
     hop, half = frontend.hop_samples, frontend.window_samples // 2
     before, after = -(-reach // hop), reach // hop  # blocks, besides the one that the middle begins
     rows = before + frames + after
