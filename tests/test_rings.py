@@ -100,6 +100,10 @@ print(json.dumps([name for name, module in sys.modules.items() if getattr(module
     assert not [name for name in imported if ".".join(name.split(".")[:2]) in outer]
 
 
+def test_a_study_is_divided_over_processes_without_loading_what_trains():
+    run("import kwsembed.comparison.processes")
+
+
 def test_the_bare_import_is_light():
     code = """
 import json, time

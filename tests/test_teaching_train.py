@@ -23,8 +23,9 @@ from kwsembed.manifest import assign_splits, read_manifest
 from kwsembed.progress import silent
 from kwsembed.training.data import TrainingData
 from kwsembed.training.run_directory import RunDirectory
+from kwsembed.training.same_teacher import check_same_teacher
 from kwsembed.training.stages import PRETRAIN, Stages
-from kwsembed.training.teacher import check_same_teacher, teacher_record, teacher_targets_of
+from kwsembed.training.teacher import teacher_record, teacher_targets_of
 
 SCHEDULE = ScheduleConfig(batch_size=4, epoch_steps=2, teacher_epochs=2)
 

@@ -18,7 +18,7 @@ from kwsembed.comparison.contender import OVERRIDDEN, Contender, parse_contender
 from kwsembed.comparison.trained_options import refuse_other_options
 from kwsembed.config import TrainConfig
 from kwsembed.errors import RunError
-from kwsembed.training.teacher import refuse_another
+from kwsembed.training.same_teacher import refuse_another
 
 WHOLE = 0.0
 """Stands for data that are not thinned, where a ratio is expected."""

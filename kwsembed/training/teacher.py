@@ -17,12 +17,10 @@ from kwsembed import atomic
 from kwsembed.config import TrainConfig
 from kwsembed.data.pipeline import augmented_waveforms
 from kwsembed.data.sampling import WindowSchedule
-from kwsembed.errors import RunError
 from kwsembed.methods import PRETRAININGS, TEACHER, parse_method
 from kwsembed.progress import Progress, silent
 from kwsembed.teaching import Teacher, TeacherTargets, ask_teacher, load_teacher, teacher_targets
 from kwsembed.training.data import TrainingData
-from kwsembed.training.run_directory import RunDirectory
 
 
 def teacher_record(config: TrainConfig) -> dict[str, str] | None:
@@ -38,41 +36,6 @@ def teacher_record(config: TrainConfig) -> dict[str, str] | None:
         return None
     teacher = load_teacher(config.teacher, sample_rate_hz=config.frontend.sample_rate_hz)
     return {"file": teacher.path.name, "sha256": teacher.digest}
-
-
-def check_same_teacher(run: RunDirectory, record: dict[str, str] | None) -> None:
-    """Refuses to go on with a run that another teacher's file began; notes the file in a new run.
-
-    Raises:
-        RunError: The file of that name is not the one that the run was started with.
-    """
-    if record is None:
-        return
-    if run.teacher.exists():
-        refuse_another(json.loads(run.teacher.read_text(encoding="utf-8")), record, where=run.teacher)
-    else:
-        atomic.write_json(run.teacher, record)
-
-
-def refuse_another(earlier: dict[str, str], record: dict[str, str], *, where: Path) -> None:
-    """Takes the teacher that a run or a study was started with.
-
-    Args:
-        earlier: What was noted then, as `teacher_record` gives it.
-        record: The teacher of now.
-        where: File with the note.
-
-    Raises:
-        RunError: It is another one.
-    """
-    if earlier != record:
-        raise RunError(
-            "this was started with another teacher, so it cannot be gone on with",
-            expected=f"{earlier['file']} of SHA-256 {earlier['sha256'][:12]}...",
-            received=f"{record['file']} of SHA-256 {record['sha256'][:12]}...",
-            where=where,
-            fix="give the same file as before, or choose another --out",
-        )
 
 
 def teacher_targets_of(

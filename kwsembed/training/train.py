@@ -29,8 +29,9 @@ from kwsembed.training.class_weights import class_factors
 from kwsembed.training.data import TrainingData
 from kwsembed.training.record import data_record, describe, versions
 from kwsembed.training.run_directory import RunDirectory
+from kwsembed.training.same_teacher import check_same_teacher
 from kwsembed.training.stages import STAGES, VARIANTS, Stages
-from kwsembed.training.teacher import check_same_teacher, teacher_record
+from kwsembed.training.teacher import teacher_record
 
 Say = Callable[[str], None]
 
