@@ -18,6 +18,7 @@ from kwsembed.errors import KwsembedError
 from kwsembed.pretraining import AnchorEmbeddings, ClusteringObjective, EmbeddingPretrainer, RefreshObjective
 from kwsembed.progress import silent
 from kwsembed.training.checkpointing import spent_s
+from kwsembed.training.learning_rate import WarmupCosine
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stage import StagePlan, run_stage
 
@@ -137,6 +138,15 @@ def test_time_spent_before_a_resume_counts(tmp_path):
     assert spent_s(folder) > earlier_s
 
 
+@pytest.mark.parametrize("kind", [classifier, pretrainer])
+def test_a_step_is_traced_once(kind, tmp_path):
+    model, own = kind(eagerly=False)
+    step, traced = model.train_step, []
+    model.train_step = lambda data: (traced.append(1), step(data))[1]
+    run_stage(model, PLAN, dataset=steps_of(kind), run=RunDirectory(tmp_path), callbacks=own, progress=silent)
+    assert len(traced) == 1
+
+
 def test_a_finished_stage_is_not_trained_again(tmp_path):
     _, history = trained(classifier, tmp_path)
     model, again = trained(classifier, tmp_path, callbacks=[Kill(0)])
@@ -223,6 +233,16 @@ def test_the_learning_rate_warms_up_and_falls_to_zero():
     assert np.all(np.diff(found[peak:]) < 0)
     assert found[peak + 95] == pytest.approx(0.15, rel=1e-3)  # half way down the cosine
     assert found[-1] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_learning_rate_is_that_of_keras_without_its_branch():
+    keras_own = keras.optimizers.schedules.CosineDecay(0.03, 190, warmup_target=0.3, warmup_steps=10)
+    found = rates(StagePlan(name="", epochs=10, epoch_steps=20, learning_rate=0.3, weight_decay=0.0))
+    np.testing.assert_allclose(found, [float(keras_own(step)) for step in range(201)], rtol=1e-5, atol=1e-7)
+    graph = tf.function(WarmupCosine(0.03, 0.3, warmup_steps=10, decay_steps=190)).get_concrete_function(
+        tf.TensorSpec((), tf.int64)
+    )
+    assert not {"If", "StatelessIf"} & {operation.type for operation in graph.graph.get_operations()}
 
 
 def test_a_very_short_stage_has_a_learning_rate_too():

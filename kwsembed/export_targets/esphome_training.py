@@ -94,6 +94,7 @@ def train_network(
         keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum_over_batch_size"),
         jit_compile=False,
     )
+    faster.optimizer.build(faster.trainable_variables)  # lest `fit` trace the step twice
     batches = _batches(
         examples,
         targets(examples, event=event, teacher_share=teacher_share),

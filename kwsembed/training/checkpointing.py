@@ -49,12 +49,15 @@ class EpochCheckpoint(keras.callbacks.Callback):
         self._since_s = time.monotonic()
 
     def restore(self, model: keras.Model) -> int:
-        """Loads the newest checkpoint into a compiled, built model; returns the number of finished epochs."""
+        """Loads the newest checkpoint into a compiled model and its built optimiser.
+
+        Returns:
+            How many epochs are finished.
+        """
         found = _finished_epochs(self._folder)
         if not found:
             return 0
         self._spent_before_s = spent_s(self._folder)
-        model.optimizer.build(model.trainable_variables)
         load_variables(found[-1] / _STATE, _state_of(model))
         self.history = json.loads((found[-1] / _HISTORY).read_text(encoding="utf-8"))
         return int(found[-1].name)

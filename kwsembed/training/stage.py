@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from kwsembed.progress import Progress
 from kwsembed.training.checkpointing import EpochCheckpoint, StopAtDivergence
+from kwsembed.training.learning_rate import WarmupCosine
 from kwsembed.training.run_directory import RunDirectory
 
 
@@ -37,11 +38,11 @@ class StagePlan:
     def optimizer(self) -> keras.optimizers.Optimizer:
         """AdamW with the plan's schedule and clipped gradients."""
         steps = self.epochs * self.epoch_steps
-        rate = keras.optimizers.schedules.CosineDecay(
+        rate = WarmupCosine(
             0.1 * self.learning_rate,
-            decay_steps=max(1, steps - steps // 20),
-            warmup_target=self.learning_rate,
+            self.learning_rate,
             warmup_steps=max(1, steps // 20),
+            decay_steps=max(1, steps - steps // 20),
         )
         return keras.optimizers.AdamW(rate, weight_decay=self.weight_decay, clipnorm=1.0)
 
@@ -68,6 +69,8 @@ def run_stage(
     Returns:
         One dict of metrics per epoch, those before a resume included.
     """
+    # Otherwise `fit` makes the optimiser's variables while it traces the step, and so traces it twice.
+    model.optimizer.build(model.trainable_variables)
     checkpoint = EpochCheckpoint(run.epochs(plan.name))
     first_epoch = checkpoint.restore(model)
     total = plan.epochs * plan.epoch_steps
