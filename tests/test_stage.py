@@ -58,7 +58,7 @@ def classifier(*, eagerly=True):
     body = embedder()
     model = keras.Model(body.input, layers.Dense(3)(body.output))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(PLAN.optimizer(), loss, run_eagerly=eagerly)
+    model.compile(PLAN.optimizer(model.trainable_variables), loss, run_eagerly=eagerly)
     return model, []
 
 
@@ -67,7 +67,7 @@ def pretrainer(*, eagerly=True):
         CLASSES, class_count=3, embedding_size=4, cluster_size=3, refresh_epochs=2
     )
     model = EmbeddingPretrainer(embedder(), objective)
-    model.compile(PLAN.optimizer(), run_eagerly=eagerly)
+    model.compile(PLAN.optimizer(model.trainable_variables), run_eagerly=eagerly)
     return model, [RefreshObjective(objective, AnchorEmbeddings(model.embedder, ANCHORS), seed=0)]
 
 
@@ -219,7 +219,7 @@ def test_progress_reaches_its_end(tmp_path):
 
 
 def rates(plan):
-    schedule = plan.optimizer()._learning_rate
+    schedule = plan.optimizer([])._learning_rate
     return np.array([float(schedule(step)) for step in range(plan.epochs * plan.epoch_steps + 1)])
 
 
@@ -252,6 +252,7 @@ def test_a_very_short_stage_has_a_learning_rate_too():
 
 
 def test_the_optimizer_decays_weights_and_clips_gradients():
-    optimizer = StagePlan(name="", epochs=1, epoch_steps=50, learning_rate=0.3, weight_decay=0.02).optimizer()
+    plan = StagePlan(name="", epochs=1, epoch_steps=50, learning_rate=0.3, weight_decay=0.02)
+    optimizer = plan.optimizer([])
     assert math.isclose(optimizer.weight_decay, 0.02)
     assert optimizer.clipnorm == 1.0

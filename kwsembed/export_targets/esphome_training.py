@@ -90,11 +90,10 @@ def train_network(
     epochs = -(-steps // epoch_steps)
     plan = StagePlan("esphome", epochs, epoch_steps, _LEARNING_RATE, config.schedule.weight_decay)
     faster.compile(
-        plan.optimizer(),
+        plan.optimizer(faster.trainable_variables),
         keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum_over_batch_size"),
         jit_compile=False,
     )
-    faster.optimizer.build(faster.trainable_variables)  # lest `fit` trace the step twice
     batches = _batches(
         examples,
         targets(examples, event=event, teacher_share=teacher_share),

@@ -49,7 +49,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         self._since_s = time.monotonic()
 
     def restore(self, model: keras.Model) -> int:
-        """Loads the newest checkpoint into a compiled model and its built optimiser.
+        """Loads the newest checkpoint into a compiled model and its optimiser, which has its variables.
 
         Returns:
             How many epochs are finished.

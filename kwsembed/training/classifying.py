@@ -92,11 +92,12 @@ class ClassifierTraining:
             # XLA is slow on depthwise convolutions on a CPU, and hides NaN behind ReLU.
             if sublabels is None:
                 model = classifier
-                model.compile(phase.plan.optimizer(), MeanOf(loss), jit_compile=False)
+                optimizer = phase.plan.optimizer(model.trainable_variables)
+                model.compile(optimizer, MeanOf(loss), jit_compile=False)
             else:
                 model = with_second_head(classifier, len(sublabels.names), seed=self._data.config.seed)
                 model.compile(
-                    phase.plan.optimizer(),
+                    phase.plan.optimizer(model.trainable_variables),
                     [MeanOf(loss), MeanOf(cross_entropy)],
                     loss_weights=[1.0, sublabel_weight],
                     jit_compile=False,

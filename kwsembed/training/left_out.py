@@ -178,7 +178,11 @@ def _train_head(
             learning_rate=config.schedule.head_learning_rate,
             weight_decay=config.schedule.weight_decay,
         )
-        head.compile(plan.optimizer(), MeanOf(remedy.loss(drawn["class_counts"])), jit_compile=False)
+        head.compile(
+            plan.optimizer(head.trainable_variables),
+            MeanOf(remedy.loss(drawn["class_counts"])),
+            jit_compile=False,
+        )
         head.fit(
             drawn["embeddings"],
             drawn["classes"],

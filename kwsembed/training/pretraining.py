@@ -66,7 +66,7 @@ def pretrain_embedder(
     )
     anchors = AnchorEmbeddings(embedder, data.anchors("train"))
     model = EmbeddingPretrainer(embedder, objective)
-    model.compile(plan.optimizer(), jit_compile=False)
+    model.compile(plan.optimizer(model.trainable_variables), jit_compile=False)
     history = run_stage(
         model,
         plan,

@@ -35,8 +35,8 @@ class StagePlan:
     learning_rate: float
     weight_decay: float
 
-    def optimizer(self) -> keras.optimizers.Optimizer:
-        """AdamW with the plan's schedule and clipped gradients."""
+    def optimizer(self, variables: Sequence[keras.Variable]) -> keras.optimizers.Optimizer:
+        """AdamW with the plan's schedule and clipped gradients, ready to train the variables."""
         steps = self.epochs * self.epoch_steps
         rate = WarmupCosine(
             0.1 * self.learning_rate,
@@ -44,7 +44,10 @@ class StagePlan:
             warmup_steps=max(1, steps // 20),
             decay_steps=max(1, steps - steps // 20),
         )
-        return keras.optimizers.AdamW(rate, weight_decay=self.weight_decay, clipnorm=1.0)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=self.weight_decay, clipnorm=1.0)
+        # Otherwise `fit` makes its variables while it traces the step, and so traces the step twice.
+        optimizer.build(variables)
+        return optimizer
 
 
 def run_stage(
@@ -59,7 +62,7 @@ def run_stage(
     """Trains a compiled model from its newest checkpoint, or from the start, to the end of the plan.
 
     Args:
-        model: Compiled Keras model.
+        model: Keras model, compiled with the plan's optimiser.
         plan: Length and name.
         dataset: `(first_step, last_step)` -> batches of exactly these steps.
         run: Where checkpoints and TensorBoard logs go.
@@ -69,8 +72,6 @@ def run_stage(
     Returns:
         One dict of metrics per epoch, those before a resume included.
     """
-    # Otherwise `fit` makes the optimiser's variables while it traces the step, and so traces it twice.
-    model.optimizer.build(model.trainable_variables)
     checkpoint = EpochCheckpoint(run.epochs(plan.name))
     first_epoch = checkpoint.restore(model)
     total = plan.epochs * plan.epoch_steps
