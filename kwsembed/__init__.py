@@ -73,6 +73,9 @@ def __getattr__(name: str) -> Any:
     if name in _DEVICE_NAMES:
         return getattr(importlib.import_module(_DEVICE_NAMES[name]), name)
     if name in _TRAINING_NAMES:
+        from kwsembed.cpu_kernels import prefer_onednn
+
+        prefer_onednn()
         try:
             return getattr(importlib.import_module(_TRAINING_NAMES[name]), name)
         except ModuleNotFoundError as error:

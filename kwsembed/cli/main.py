@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from kwsembed import __version__
 from kwsembed.atomic import reason
+from kwsembed.cpu_kernels import prefer_onednn
 from kwsembed.errors import KwsembedError
 
 COMMANDS = (
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # TensorFlow's start-up notes would bury what we say; an explicit setting of the user's wins.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    prefer_onednn()
     args = build_parser().parse_args(argv)
     module = importlib.import_module(f"kwsembed.cli.{args.command}")
     try:

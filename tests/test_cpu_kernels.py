@@ -1,0 +1,61 @@
+"""oneDNN's kernels are asked for before TensorFlow is imported, where that was measured to pay."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kwsembed
+from kwsembed.cpu_kernels import ONEDNN, prefer_onednn
+
+
+@pytest.mark.parametrize(
+    ("machine", "before", "after"),
+    [
+        ("x86_64", {}, {ONEDNN: "1"}),
+        ("AMD64", {}, {ONEDNN: "1"}),
+        ("x86_64", {ONEDNN: "0"}, {ONEDNN: "0"}),
+        ("aarch64", {}, {}),
+    ],
+)
+def test_x86_gets_them_unless_the_user_says_otherwise(machine, before, after):
+    environment = dict(before)
+    prefer_onednn(environment, machine=machine)
+    assert environment == after
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import kwsembed; kwsembed.train",
+        "from kwsembed.cli.main import main; main(['check', 'nowhere'])",
+    ],
+)
+def test_training_from_python_and_from_the_shell_asks_for_them(code, monkeypatch):
+    pytest.importorskip("tensorflow")
+    monkeypatch.delenv(ONEDNN, raising=False)
+    ask = f"import os, platform; platform.machine = lambda: 'x86_64'; {code}; print(os.environ['{ONEDNN}'])"
+    done = subprocess.run(
+        [sys.executable, "-c", ask],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(kwsembed.__file__).parents[1])},
+        timeout=120,
+    )
+    assert done.stdout.strip() == "1", done.stderr
+
+
+def test_the_bare_import_asks_for_nothing(monkeypatch):
+    monkeypatch.delenv(ONEDNN, raising=False)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import os, kwsembed; kwsembed.Bundle; print(os.environ.get('{ONEDNN}'))"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(kwsembed.__file__).parents[1])},
+        timeout=120,
+    )
+    assert done.stdout.strip() == "None", done.stderr
