@@ -34,6 +34,7 @@ from kwsembed.models.fused_normalization import for_training
 from kwsembed.pretraining.objective import Objective
 from kwsembed.pretraining.objectives import OBJECTIVES, build_objective
 from kwsembed.pretraining.pretrainer import EmbeddingPretrainer
+from kwsembed.training.stage import StagePlan
 
 CROSS_ENTROPY = "cross entropy"
 CLASSES = 5
@@ -89,10 +90,11 @@ class Bench:
     Args:
         clips: Training clips.
         batch: Windows per step.
+        backbone: Kind of network.
     """
 
-    def __init__(self, *, clips: int, batch: int) -> None:
-        self.config = TrainConfig()
+    def __init__(self, *, clips: int, batch: int, backbone: str = "ds_cnn") -> None:
+        self.config = TrainConfig(backbone=backbone)
         random = np.random.default_rng(0)
         self.classes = random.choice(CLASSES, clips, p=[0.02, 0.02, 0.02, 0.02, 0.92]).astype(np.int32)
         self.items = random.integers(0, clips, batch).astype(np.int32)
@@ -104,7 +106,7 @@ class Bench:
         self.store = NoiseStore(pcm)
 
     def embedder(self) -> keras.Model:
-        """The default network, as it is trained."""
+        """The network, as it is trained."""
         config = self.config
         return for_training(
             build_embedder(
@@ -132,8 +134,8 @@ class Bench:
     def step(self, name: str) -> Callable[[Any], object]:
         """A training step on a batch of `(log_mel, labels)`."""
         model = EmbeddingPretrainer(self.embedder(), self.objective(name))
-        model.compile(keras.optimizers.AdamW(1e-3), jit_compile=False)
-        model.optimizer.build(model.trainable_variables)
+        plan = StagePlan("benchmark", epochs=1, epoch_steps=1000, learning_rate=1e-3, weight_decay=1e-3)
+        model.compile(plan.optimizer(model.trainable_variables), jit_compile=False)
         compiled = tf.function(model.train_step)
         return lambda batch: compiled(batch)["loss"].numpy()
 

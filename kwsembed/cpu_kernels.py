@@ -14,8 +14,9 @@ def prefer_onednn(
 ) -> None:
     """Has TensorFlow train with oneDNN's kernels on x86, which by itself it does with AVX-512 VNNI only.
 
-    On a processor without, a step of our networks takes 0.5 to 0.9 of the time with them. They round
-    otherwise than Eigen's. A setting of the user's wins; once TensorFlow was imported, none has an effect.
+    On a processor without, a step of our convolutional networks takes 0.5 to 0.7 of the time with them. They
+    round otherwise than Eigen's. A setting of the user's wins; once TensorFlow was imported, none has an
+    effect.
 
     Args:
         environment: Where TensorFlow will look.

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from kwsembed.bundle import write_bundle
+from kwsembed.cpu_kernels import prefer_onednn
 from kwsembed.detection.operating import OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.frontend.config import FrontendConfig
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+prefer_onednn()  # as training does
 
 TONE_LABELS = ("tone_1k", "tone_3k", "hiss", "quiet")  # the last two are background
 
