@@ -7,11 +7,16 @@ round; a ratio is the median over the rounds. A pipeline that works beside the s
 on the clock than it costs here. TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 makes it one thread.
 """
 
+# ruff: noqa: E402  (TensorFlow reads its settings when it is imported)
+
 from __future__ import annotations
 
 import os
 
+from kwsembed.cpu_kernels import prefer_onednn
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+prefer_onednn()  # as training does
 
 import argparse
 import dataclasses
