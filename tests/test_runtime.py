@@ -208,6 +208,7 @@ def test_thresholds_can_be_replaced_label_by_label(bundle):
         np.zeros(4, np.int32),
         np.array([0.0, np.inf], np.float32),
         np.array([0.0, np.nan]),
+        np.array([0.0, 1e39]),  # beyond float32
     ],
 )
 def test_a_chunk_that_is_no_audio_is_refused(bundle, chunk):

@@ -107,8 +107,10 @@ def _converted(chunk: np.ndarray) -> np.ndarray:
         )
     if integers:
         return chunk.astype(np.float32) / 32768
-    _check_finite(chunk)
-    return chunk.astype(np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 they become infinite, and are refused as such
+        floats = chunk.astype(np.float32)
+    _check_finite(floats)
+    return floats
 
 
 def _check_finite(chunk: np.ndarray) -> None:
