@@ -17,6 +17,24 @@ from kwsembed.frontend.config import FrontendConfig
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 prefer_onednn()  # as training does
 
+# Minutes each. Begun last they would keep one core busy while the other has nothing left to do.
+_LONG_FILES = (
+    "test_notebook.py",
+    "test_train.py",
+    "test_tune.py",
+    "test_new_head.py",
+    "test_remedies_train.py",
+    "test_comparison_compare.py",
+    "test_docs.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first; xdist keeps the order with `--no-loadscope-reorder`."""
+    ranks = {name: rank for rank, name in enumerate(_LONG_FILES)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
 TONE_LABELS = ("tone_1k", "tone_3k", "hiss", "quiet")  # the last two are background
 
 

@@ -59,6 +59,7 @@ def stages_of(
     store, manifest = corpus
     augment = AugmentConfig(speed_change=0.0, background_probability=0.0, reverberation_probability=0.0)
     config = TrainConfig(
+        backbone="lstm",  # whose step is traced soonest
         width=0.25,
         embedding_size=8,
         window_s=0.2,
@@ -110,7 +111,9 @@ def test_every_remedy_trains(method: str, corpus: tuple[ClipStore, Manifest], tm
         before = state_after(tmp_path, END_TO_END, len(kept))
         start = [variable.numpy() for variable in stages.pretrained().variables]
         # The first phase moves weights and batch statistics, the second neither, but makes a new head.
-        assert all(not np.array_equal(a, b) for a, b in zip(before, start, strict=True) if a.size > 1)
+        moving = [i for i, a in enumerate(start) if a.size > 1 and a.dtype == np.float32]  # no random state
+        assert len(moving) > 10
+        assert not any(np.array_equal(before[i], start[i]) for i in moving)
         for was, now in zip(before, kept, strict=True):
             np.testing.assert_array_equal(was, now)
         plain_head = state_after(tmp_path, END_TO_END, len(kept) + 2)[-2:]
