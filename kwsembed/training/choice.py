@@ -11,7 +11,7 @@ SAME_PRECISION = 0.01
 
 CRITERION = (
     "highest macro average precision on validation among the pretrained variants, "
-    f"lower balanced error if they differ by less than {SAME_PRECISION:g}"
+    f"end to end if they differ by less than {SAME_PRECISION:g}"
 )
 
 _CANDIDATES = ("frozen", "end_to_end")
@@ -40,32 +40,23 @@ def choose_variant(validation: Mapping[str, Mapping[str, Any]]) -> Choice:
     Class weights without pretraining are the yardstick: never chosen, always named.
 
     Args:
-        validation: Metrics on validation by variant, with `macro_average_precision` and `balanced_error`.
+        validation: Metrics on validation by variant, with `macro_average_precision`.
 
     Example:
         >>> precisions = {"frozen": 0.7, "end_to_end": 0.8, "class_weighted": 0.6}
-        >>> choose_variant({name: {"macro_average_precision": value, "balanced_error": 0.2}
+        >>> choose_variant({name: {"macro_average_precision": value}
         ...                 for name, value in precisions.items()}).variant
         'end_to_end'
     """
     precision = {name: validation[name]["macro_average_precision"] for name in (*_CANDIDATES, _YARDSTICK)}
-    highest = max(precision[name] for name in _CANDIDATES)
-    alike = [name for name in _CANDIDATES if highest - precision[name] < SAME_PRECISION]
-    # Of alike ones, the one with fewer errors, then more precision; the end-to-end network, named last, wins
-    # an exact tie: max() keeps the first of equals.
-    best = max(reversed(alike), key=lambda name: (-validation[name]["balanced_error"], precision[name]))
+    ahead = precision["frozen"] - precision["end_to_end"]
+    best = "frozen" if ahead >= SAME_PRECISION else "end_to_end"
     others = ", ".join(f"{name} {precision[name]:.3f}" for name in precision if name != best)
     sentence = (
         f"kept {_IN_WORDS[best]}: macro average precision {precision[best]:.3f} on validation ({others})"
     )
-    if len(alike) > 1 and precision[best] < highest:
-        errors = ", ".join(
-            f"{name} {validation[name]['balanced_error']:.3f}" for name in alike if name != best
-        )
-        sentence += (
-            f", and balanced error {validation[best]['balanced_error']:.3f} ({errors}), "
-            f"which decides where precision differs by less than {SAME_PRECISION:g}"
-        )
+    if 0 < ahead < SAME_PRECISION:
+        sentence += f", which is kept where precision differs by less than {SAME_PRECISION:g}"
     if precision[_YARDSTICK] > precision[best]:
         sentence += (
             "; class weights without pretraining did better here, so pretraining did not pay on this data"
