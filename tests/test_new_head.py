@@ -28,7 +28,9 @@ CONFIG = TrainConfig(
     schedule=ScheduleConfig(
         batch_size=8, epoch_steps=4, pretrain_epochs=2, head_epochs=1, finetune_epochs=2, scratch_epochs=1
     ),
+    backbone="lstm",  # whose step is traced soonest
     width=0.25,
+    window_s=0.5,
 )
 
 

@@ -45,6 +45,7 @@ def data(tmp_path_factory):
     teacher = write_tflite(tmp_path_factory.mktemp("teacher"))
     manifest = assign_splits(read_manifest(root))
     config = TrainConfig(
+        backbone="lstm",  # whose step is traced soonest
         width=0.25,
         embedding_size=8,
         window_s=0.2,
