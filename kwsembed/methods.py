@@ -99,6 +99,8 @@ PRETRAININGS = _table(
             "siblings": Option(0.25, 0.0, 10.0),
             "strangers": Option(0.25, 0.0, 10.0),
             "by_class": Option(1.0, 0.0, 10.0),
+            # A class's logit: the log of the mean over its clusters (1) or of the sum (0).
+            "mean_over_clusters": Option(1, 0, 1, whole=True),
             # Trained from the first clustering on (1), or means that every clustering sets anew (0).
             "learned_centroids": Option(1, 0, 1, whole=True),
         },

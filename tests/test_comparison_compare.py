@@ -22,7 +22,7 @@ from kwsembed.comparison.study import StudyFolder
 from kwsembed.demo.sounds import background, whistle
 from kwsembed.errors import ConfigError
 
-CONFIG = "backbone = \"lstm\"\nwidth = 0.25\nwindow_s = 0.5\n[schedule]\nbatch_size = 4\nepoch_steps = 2\n"
+CONFIG = 'backbone = "lstm"\nwidth = 0.25\nwindow_s = 0.5\n[schedule]\nbatch_size = 4\nepoch_steps = 2\n'
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,19 @@ def test_a_margin_counts_as_squared_distance():
 # ---- triple-header cross entropy, against loops
 
 
-def oracle(z, clusters, mu, cluster_classes, valid, *, class_count, scale, margins, header_weights):
+def oracle(
+    z,
+    clusters,
+    mu,
+    cluster_classes,
+    valid,
+    *,
+    class_count,
+    scale,
+    margins,
+    header_weights,
+    mean_over_clusters=True,
+):
     """The formulas of the docstring, one exponential at a time."""
     losses = []
     for example, own in zip(z, clusters, strict=True):
@@ -83,7 +95,7 @@ def oracle(z, clusters, mu, cluster_classes, valid, *, class_count, scale, margi
         for c in range(class_count):
             terms = [math.exp(-scale * d[u]) for u in range(len(mu)) if valid[u] and cluster_classes[u] == c]
             if terms:
-                likeness[c] = sum(terms) / len(terms)
+                likeness[c] = sum(terms) / (len(terms) if mean_over_clusters else 1)
         likeness[own_class] *= math.exp(-scale * margins[2])
         by_class = -math.log(likeness[own_class] / sum(likeness.values()))
         losses.append(float(np.dot(header_weights, (siblings, strangers, by_class))))
@@ -103,14 +115,16 @@ def random_case(seed):
     return unit(random, 12, 8), clusters, mu, cluster_classes, valid, class_count
 
 
+@pytest.mark.parametrize("mean_over_clusters", [True, False])
 @pytest.mark.parametrize("seed", range(8))
-def test_random_cases_agree_with_loops(seed):
+def test_random_cases_agree_with_loops(seed, mean_over_clusters):
     *arguments, class_count = random_case(seed)
     settings = {
         "class_count": class_count,
         "scale": 6.0,
         "margins": (0.3, 0.1, 0.2),
         "header_weights": (0.5, 0.7, 1.1),
+        "mean_over_clusters": mean_over_clusters,
     }
     found = triple_header_softmax(*arguments, **settings).numpy()
     assert found == pytest.approx(oracle(*arguments, **settings), rel=1e-4, abs=1e-5)
@@ -153,12 +167,16 @@ def test_a_margin_only_ever_raises_its_header(seed, header):
 # ---- triple-header cross entropy, at its edges
 
 
-def test_many_clusters_give_a_class_no_prior():
+def test_many_clusters_give_a_class_no_prior_unless_they_are_summed():
     # 50 identical clusters against 2, both at distance 2: class against class is a coin toss.
     mu = np.repeat([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [50, 2], axis=0)
     classes = np.repeat([0, 1], [50, 2])
     by_class = headers([[1.0, 0.0, 0.0]] * 2, [0, 51], mu, classes, [True] * 52, class_count=2, scale=8.0)[2]
     assert by_class == pytest.approx([math.log(2)] * 2, rel=1e-5)
+    # Summed, an example of the first class is right with 50 of 52, one of the other with 2 of 52.
+    case = [[1.0, 0.0, 0.0]] * 2, [0, 51], mu, classes, [True] * 52
+    summed = headers(*case, class_count=2, scale=8.0, mean_over_clusters=False)[2]
+    assert summed == pytest.approx([math.log(52 / 50), math.log(52 / 2)], rel=1e-5)
 
 
 def test_a_class_without_clusters_takes_no_part():

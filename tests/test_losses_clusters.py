@@ -58,6 +58,8 @@ def test_defaults_are_those_of_the_methods(function, method, weights):
     assert settings["scale"].default == options["scale"]
     assert settings["margins"].default == (options["margin"],) * 3
     assert settings["header_weights"].default == tuple(options[name] for name in weights)
+    if "mean_over_clusters" in options:
+        assert settings["mean_over_clusters"].default == options["mean_over_clusters"]
 
 
 # ---- logistic form

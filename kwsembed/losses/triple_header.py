@@ -24,6 +24,7 @@ def triple_header_softmax(
     scale: float = 8.0,
     margins: tuple[float, float, float] = (0.1, 0.1, 0.1),
     header_weights: tuple[float, float, float] = (0.25, 0.25, 1.0),
+    mean_over_clusters: bool = True,
 ) -> tf.Tensor:
     """One loss value per example: own cluster against siblings, against strangers, and class against class.
 
@@ -33,8 +34,8 @@ def triple_header_softmax(
       cluster.
     - H2: cross entropy of k among itself and all clusters of other classes, own distance raised by
       `margins[1]`.
-    - H3: cross entropy of c among the classes, whose logits are log-*mean*-exp of -s d over their clusters (a
-      sum would give a class with many clusters a prior), true logit lowered by s times `margins[2]`.
+    - H3: cross entropy of c among the classes, whose logits are log-*mean*-exp of -s d over their clusters,
+      true logit lowered by s times `margins[2]`.
 
     Args:
         embeddings: `(batch, dim)` float, unit norm.
@@ -46,6 +47,8 @@ def triple_header_softmax(
         scale: s > 0. With unit vectors, a good example reaches a small loss from about 8 on.
         margins: Margins of the three headers in squared distance, each >= 0.
         header_weights: Weights of the three headers.
+        mean_over_clusters: False makes the logits of H3 log-*sum*-exp, and so gives a class with many clusters
+            a prior.
 
     Returns:
         `(batch,)` float32. Permuting the clusters does not change it.
@@ -72,7 +75,13 @@ def triple_header_softmax(
     siblings = _own_against(logits, own, same_class, margin=scale * margins[0])
     strangers = _own_against(logits, own, tf.logical_not(same_class), margin=scale * margins[1])
     by_class = _class_against_class(
-        logits, classes, cluster_classes, cluster_valid, class_count=class_count, margin=scale * margins[2]
+        logits,
+        classes,
+        cluster_classes,
+        cluster_valid,
+        class_count=class_count,
+        margin=scale * margins[2],
+        mean_over_clusters=mean_over_clusters,
     )
     return header_weights[0] * siblings + header_weights[1] * strangers + header_weights[2] * by_class
 
@@ -92,13 +101,14 @@ def _class_against_class(
     *,
     class_count: int,
     margin: float,
+    mean_over_clusters: bool,
 ) -> tf.Tensor:
     valid = tf.cast(cluster_valid, tf.float32)
     member = tf.one_hot(cluster_classes, class_count, axis=0) * valid  # (class, cluster)
     count = tf.reduce_sum(member, axis=1)  # (class,)
-    pooled = tf.reduce_logsumexp(
-        tf.where(member[tf.newaxis] > 0, logits[:, tf.newaxis, :], EXCLUDED), axis=2
-    ) - tf.math.log(tf.maximum(count, 1.0))
+    pooled = tf.reduce_logsumexp(tf.where(member[tf.newaxis] > 0, logits[:, tf.newaxis, :], EXCLUDED), axis=2)
+    if mean_over_clusters:
+        pooled -= tf.math.log(tf.maximum(count, 1.0))
     class_logits = tf.where(count[tf.newaxis] > 0, pooled, EXCLUDED)
     true = tf.one_hot(classes, class_count)
     return tf.nn.softmax_cross_entropy_with_logits(labels=true, logits=class_logits - margin * true)

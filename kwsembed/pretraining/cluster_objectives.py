@@ -22,6 +22,7 @@ class ClusteringObjective(ClusteredObjective):
         scale: See the loss.
         margins: See the loss.
         header_weights: See the loss.
+        mean_over_clusters: See the loss.
         learned_centroids: See `ClusteredObjective`.
         table_options: See `ClusteredObjective`.
     """
@@ -33,6 +34,7 @@ class ClusteringObjective(ClusteredObjective):
         scale: float = 8.0,
         margins: tuple[float, float, float] = (0.1, 0.1, 0.1),
         header_weights: tuple[float, float, float] = (0.25, 0.25, 1.0),
+        mean_over_clusters: bool = True,
         learned_centroids: bool = True,
         **table_options: Any,
     ) -> None:
@@ -40,6 +42,7 @@ class ClusteringObjective(ClusteredObjective):
         self.scale = scale
         self.margins = margins
         self.header_weights = header_weights
+        self.mean_over_clusters = mean_over_clusters
 
     def call(self, embeddings: tf.Tensor, classes: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """One loss value per example."""
@@ -51,6 +54,7 @@ class ClusteringObjective(ClusteredObjective):
             scale=self.scale,
             margins=self.margins,
             header_weights=self.header_weights,
+            mean_over_clusters=self.mean_over_clusters,
         )
 
 
@@ -126,6 +130,7 @@ def clustering(
     siblings: float,
     strangers: float,
     by_class: float,
+    mean_over_clusters: float,
     learned_centroids: float,
     **table_options: float,
 ) -> Objective:
@@ -135,6 +140,7 @@ def clustering(
         scale=scale,
         margins=(margin, margin, margin),
         header_weights=(siblings, strangers, by_class),
+        mean_over_clusters=bool(mean_over_clusters),
         learned_centroids=bool(learned_centroids),
         **table_options_of(config, class_count, **table_options),
     )
