@@ -47,7 +47,7 @@ def triple_header_softmax(
         scale: s > 0. With unit vectors, a good example reaches a small loss from about 8 on.
         margins: Margins of the three headers in squared distance, each >= 0.
         header_weights: Weights of the three headers.
-        mean_over_clusters: False makes the logits of H3 log-*sum*-exp, and so gives a class with many clusters
+        mean_over_clusters: False makes the logits of H3 log-*sum*-exp: a class with many clusters gets
             a prior.
 
     Returns:
