@@ -24,8 +24,8 @@ _LONG_FILES = (
     "test_tune.py",
     "test_new_head.py",
     "test_remedies_train.py",
-    "test_comparison_compare.py",
     "test_docs.py",
+    "test_comparison_compare.py",
 )
 
 
