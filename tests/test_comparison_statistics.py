@@ -116,6 +116,17 @@ def test_a_pretrained_network_is_held_against_the_same_remedy_without_pretrainin
     assert pairs_asked_for(["class_weight", remedy, both]) == [(both, remedy)]
 
 
+def test_clustering_is_held_against_siamese_with_the_same_remedy():
+    names = [
+        "clustering",
+        "siamese",
+        "clustering+focal",
+        "siamese+focal",
+        "clustering_logistic",
+    ]
+    assert pairs_asked_for(names) == [("clustering", "siamese"), ("clustering+focal", "siamese+focal")]
+
+
 def test_the_pairs_that_people_ask_for_are_there(statistics):
     pairs = {(pair.first, pair.second, pair.ratio) for pair in statistics.pairs}
     assert pairs == {

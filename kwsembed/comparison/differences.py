@@ -82,12 +82,14 @@ def adjusted(against: Mapping[tuple[str, float], Difference]) -> dict[tuple[str,
 def pairs_asked_for(names: Sequence[str]) -> list[tuple[str, str]]:
     """Which differences are told of beside those from class weights.
 
-    End to end against frozen, clustering against siamese, a method against itself with other options or
-    without events played backwards, and a pretrained network against one without pretraining that has the
-    same remedy.
+    End to end against frozen, clustering against siamese with the same remedy, a method against itself with
+    other options or without events played backwards, and a pretrained network against one without pretraining
+    that has the same remedy.
     """
     pairs = [(name.replace("/frozen", ""), name) for name in names if "/frozen" in name]
-    pairs.append(("clustering", "siamese"))
+    pairs += [
+        (name, name.replace("clustering", "siamese")) for name in names if name.startswith("clustering")
+    ]
     pairs += [(_without_options(name), name) for name in names if ":" in name]
     pairs += [(name, name.partition("+")[2]) for name in names if "+" in name]
     pairs += [(name, name.replace("+backwards", "")) for name in names if "+backwards" in name]
