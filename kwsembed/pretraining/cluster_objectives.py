@@ -66,7 +66,8 @@ class LogisticClusteringObjective(ClusteringObjective):
 
     Args:
         classes: `(items,)` class of every training clip.
-        options: See `ClusteringObjective`.
+        options: See `ClusteringObjective`; there is nothing to pool here, so `mean_over_clusters` changes
+            nothing.
     """
 
     def __init__(self, classes: np.ndarray, **options: Any) -> None:
