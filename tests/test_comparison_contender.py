@@ -69,9 +69,30 @@ def test_events_are_heard_backwards_by_those_that_ask_for_it(name, without):
 
 
 @pytest.mark.parametrize(
+    ("name", "without", "sampling"),
+    [
+        ("clustering+natural_batches", "clustering", "natural"),
+        ("siamese/frozen+square_root_batches", "siamese/frozen", "square_root"),
+        ("clustering+none+balanced_batches+backwards", "clustering+none+backwards", "balanced"),
+    ],
+)
+def test_pretraining_draws_classes_as_those_that_ask_for_it_say(name, without, sampling):
+    found, plain = parse_contender(name), parse_contender(without)
+    base = TrainConfig(pretrain_sampling="oversampled")
+    assert found.config(base, steps=400, seed=0).pretrain_sampling == sampling
+    assert plain.config(base, steps=400, seed=0).pretrain_sampling == "oversampled"
+    assert replace(found, name=without, pretrain_sampling="") == plain
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "magic",
+        "class_weight+natural_batches",
+        "none+square_root_batches",
+        "clustering+natural_batches+balanced_batches",
+        "clustering+natural_batches+natural_batches",
+        "clustering+oversampled_batches",
         "none+sublabels+focal",
         "clustering/frozen+sublabels",
         "clustering+sublabels+sublabels",

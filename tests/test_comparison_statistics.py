@@ -127,6 +127,11 @@ def test_clustering_is_held_against_siamese_with_the_same_remedy():
     assert pairs_asked_for(names) == [("clustering", "siamese"), ("clustering+focal", "siamese+focal")]
 
 
+def test_a_method_is_held_against_itself_with_other_batches():
+    names = ["clustering/frozen", "clustering/frozen+natural_batches", "siamese+natural_batches"]
+    assert pairs_asked_for(names) == [("clustering/frozen", "clustering/frozen+natural_batches")]
+
+
 def test_the_pairs_that_people_ask_for_are_there(statistics):
     pairs = {(pair.first, pair.second, pair.ratio) for pair in statistics.pairs}
     assert pairs == {

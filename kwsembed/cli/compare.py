@@ -31,8 +31,8 @@ def add_parser(subparsers: Any) -> None:
         nargs="+",
         metavar="METHOD",
         help=f"rebalancings ({', '.join(REBALANCINGS)}), pretrainings ({', '.join(PRETRAININGS)}), "
-        "PRETRAINING/frozen, PRETRAINING+REBALANCING, METHOD+backwards, METHOD+sublabels (default: the best "
-        "known ones)",
+        "PRETRAINING/frozen, PRETRAINING+REBALANCING, METHOD+backwards, METHOD+sublabels, "
+        "PRETRAINING+natural_batches (default: the best known ones)",
     )
     parser.add_argument(
         "--ratios",

@@ -33,6 +33,9 @@ OVERRIDDEN = ("pretrain", "rebalance", "seed", *(f"schedule.{name}" for name in 
 
 _FROZEN = "/frozen"
 _SUBLABELS, _BACKWARDS = "sublabels", "backwards"
+BATCHES = {f"{sampling}_batches": sampling for sampling in ("natural", "square_root", "balanced")}
+"""How a name says in what proportions pretraining draws classes (see `class_probabilities`)."""
+
 _SUBLABEL_WEIGHT = 0.5  # unless the study's settings name another
 _BACKWARDS_SHARE = 0.3  # likewise
 _HEAD_SHARE = 0.15  # of the budget, where the rest goes to pretraining
@@ -46,13 +49,15 @@ class Contender:
     Attributes:
         name: As it was asked for: `REBALANCING`, `PRETRAINING`, `PRETRAINING/frozen`, each with options, and
             `+REBALANCING` for the head of a pretrained network (class weights if it is left out), and
-            `+backwards`, and `+sublabels` for all but frozen ones.
+            `+backwards`, `+sublabels` for all but frozen ones, and `+natural_batches`,
+            `+square_root_batches` or `+balanced_batches` for pretrained ones.
         pretrain: Pretraining method with options; None trains from random weights.
         rebalance: Remedy of the classifier.
         frozen: Whether the pretrained network is frozen under the head.
         learning_rate_factor: On all learning rates.
         sublabels: Whether finer labels are a second task (see `kwsembed.training.sublabels`).
         backwards: Whether the classifier hears events played backwards as background.
+        pretrain_sampling: How pretraining draws classes; empty leaves it to the study's settings.
     """
 
     name: str
@@ -62,6 +67,7 @@ class Contender:
     learning_rate_factor: float = 1.0
     sublabels: bool = False
     backwards: bool = False
+    pretrain_sampling: str = ""
 
     @property
     def variant(self) -> str:
@@ -84,6 +90,7 @@ class Contender:
         return dataclasses.replace(
             base,
             pretrain=self.pretrain or base.pretrain,
+            pretrain_sampling=self.pretrain_sampling or base.pretrain_sampling,
             rebalance=self.rebalance,
             sublabel_weight=(base.sublabel_weight or _SUBLABEL_WEIGHT) if self.sublabels else 0.0,
             backwards_share=(base.backwards_share or _BACKWARDS_SHARE) if self.backwards else 0.0,
@@ -111,13 +118,14 @@ def parse_contender(name: str) -> Contender:
         ... # doctest: +NORMALIZE_WHITESPACE
         Contender(name='siamese:margin=0.8/frozen+logit_adjusted', pretrain='siamese:margin=0.8',
                   rebalance='logit_adjusted', frozen=True, learning_rate_factor=1.0, sublabels=False,
-                  backwards=False)
+                  backwards=False, pretrain_sampling='')
     """
     first, *further = name.split("+")
-    sublabels, backwards = _SUBLABELS in further, _BACKWARDS in further
-    for addition in (_SUBLABELS, _BACKWARDS):
-        if addition in further:
-            further.remove(addition)
+    added = [word for word in (_SUBLABELS, _BACKWARDS, *BATCHES) if word in further]
+    for word in added:
+        further.remove(word)
+    sublabels, backwards = _SUBLABELS in added, _BACKWARDS in added
+    batches = [word for word in added if word in BATCHES]
     remedy = "+".join(further)
     frozen = first.endswith(_FROZEN)
     method = first.removesuffix(_FROZEN)
@@ -136,6 +144,12 @@ def parse_contender(name: str) -> Contender:
                 received=name,
             )
         parse_method(method, REBALANCINGS, kind="method")
+        if batches:
+            raise ConfigError(
+                "only pretraining draws classes as one asks; a remedy draws them in its own way",
+                expected=f"PRETRAINING+{batches[0]}",
+                received=name,
+            )
         return Contender(name, None, method, sublabels=sublabels, backwards=backwards)
     parse_method(method, PRETRAININGS, kind="method")
     if frozen and sublabels:
@@ -144,9 +158,19 @@ def parse_contender(name: str) -> Contender:
             expected=f"{method}+{_SUBLABELS}",
             received=name,
         )
+    if len(batches) > 1:
+        raise ConfigError("batches are drawn in one way", expected=f"{method}+{batches[0]}", received=name)
     rebalance = remedy if further else YARDSTICK
     parse_method(rebalance, REBALANCINGS, kind="method")
-    return Contender(name, method, rebalance, frozen, sublabels=sublabels, backwards=backwards)
+    return Contender(
+        name,
+        method,
+        rebalance,
+        frozen,
+        sublabels=sublabels,
+        backwards=backwards,
+        pretrain_sampling=BATCHES[batches[0]] if batches else "",
+    )
 
 
 def tuning_trials(contender: Contender, count: int, *, seed: int) -> list[Contender]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from kwsembed.comparison import bootstrap
 from kwsembed.comparison.bootstrap import CellDraws
-from kwsembed.comparison.contender import YARDSTICK
+from kwsembed.comparison.contender import BATCHES, YARDSTICK
 from kwsembed.comparison.standing import Difference
 
 Key = tuple[int, int]
@@ -83,8 +83,8 @@ def pairs_asked_for(names: Sequence[str]) -> list[tuple[str, str]]:
     """Which differences are told of beside those from class weights.
 
     End to end against frozen, clustering against siamese with the same remedy, a method against itself with
-    other options or without events played backwards, and a pretrained network against one without pretraining
-    that has the same remedy.
+    other options, without events played backwards or with other batches, and a pretrained network against
+    one without pretraining that has the same remedy.
     """
     pairs = [(name.replace("/frozen", ""), name) for name in names if "/frozen" in name]
     pairs += [
@@ -93,9 +93,15 @@ def pairs_asked_for(names: Sequence[str]) -> list[tuple[str, str]]:
     pairs += [(_without_options(name), name) for name in names if ":" in name]
     pairs += [(name, name.partition("+")[2]) for name in names if "+" in name]
     pairs += [(name, name.replace("+backwards", "")) for name in names if "+backwards" in name]
+    pairs += [(_without_batches(name), name) for name in names if _without_batches(name) != name]
     return [pair for pair in dict.fromkeys(pairs) if set(pair) <= set(names) and YARDSTICK not in pair]
 
 
 def _without_options(name: str) -> str:
     """What a contender is called with the defaults of its methods."""
     return re.sub(r":[^/+]*", "", name)
+
+
+def _without_batches(name: str) -> str:
+    """What a contender is called that leaves it to its method how classes are drawn."""
+    return re.sub(rf"\+({'|'.join(BATCHES)})\b", "", name)
