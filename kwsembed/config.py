@@ -27,9 +27,12 @@ class AugmentConfig:
     Args:
         speed_change: Largest change of speed and pitch: 0.15 plays windows up to 15 % faster or slower.
         gain_db: Range of the gain, in dB.
-        background_probability: How often background of the training split is mixed in.
+        background_probability: How often background of the training split, or noise, is mixed in.
         background_snr_db: Range of the signal-to-noise ratio, in dB.
-        reverberation_probability: How often a synthetic room is applied.
+        noise: Folder of recordings that are mixed in too; empty for none.
+        noise_share: How many of the mixtures hold such noise in place of background of the training split.
+        reverberation_probability: How often a room is applied.
+        impulse_responses: Folder of measured impulse responses of rooms; empty for synthetic ones.
         span_probability: How often all but a span of the window is zeroed (see `keep_span`).
         equaliser_db: Spread (standard deviation) of a random frequency response, in dB (see `equalise`).
         low_pass_probability: How often that response also falls off above a random frequency.
@@ -43,7 +46,10 @@ class AugmentConfig:
     gain_db: tuple[float, float] = (-20.0, 6.0)
     background_probability: float = 0.5
     background_snr_db: tuple[float, float] = (0.0, 30.0)
+    noise: str = ""
+    noise_share: float = 0.5
     reverberation_probability: float = 0.2
+    impulse_responses: str = ""
     span_probability: float = 0.15
     equaliser_db: float = 0.0
     low_pass_probability: float = 0.0
@@ -61,6 +67,7 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         for name in (
             "background_probability",
+            "noise_share",
             "reverberation_probability",
             "span_probability",
             "low_pass_probability",

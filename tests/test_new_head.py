@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,13 @@ def ground(tmp_path_factory) -> Path:
         write_sounds(root / "sounds" / label, make, count, seed=seed)
     write_sounds(root / "night", None, 5, seed=10)
     write_sounds(root / "alarm", smoke_alarm, 4, seed=11)
-    train(root / "sounds", root / "RUN", config=CONFIG, cache_dir=root / "cache", say=lambda line: None)
+    write_sounds(root / "street", None, 2, seed=12)
+    clap = np.zeros(2000, np.float32)
+    clap[[0, 900]] = 0.8, 0.3
+    wav.write(root / "rooms" / "hall.wav", clap, 16000)
+    surroundings = {"noise": str(root / "street"), "impulse_responses": str(root / "rooms")}
+    config = replace(CONFIG, augment=replace(CONFIG.augment, **surroundings))
+    train(root / "sounds", root / "RUN", config=config, cache_dir=root / "cache", say=lambda line: None)
     # Hardly trained, the network is sure of nothing: every score counts as a near miss.
     mine(
         root / "RUN" / "bundle", [root / "night", root / "sounds" / "noise"], root / "mined", least_score=1e-6
@@ -169,6 +176,9 @@ def test_refit_trains_the_head_alone_and_compares_on_the_same_clips(ground):
     metrics = json.loads((ground / "RUN" / "metrics.json").read_text())
     after = json.loads((made.run / "metrics.json").read_text())
     assert len(made.before_after) == 2 * 3
+    for found in (metrics, after):
+        heard_in = found["data"]["surroundings"]
+        assert (heard_in["noise_files"], heard_in["impulse_responses"]) == (2, 1)
     for row in made.before_after:
         for side, figures in (("before", metrics), ("after", after)):
             values = figures["chosen"]["int8"][row["split"]]["per_class"][row["label"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+from pathlib import Path
 
 from kwsembed.config import TrainConfig
 from kwsembed.methods import PRETRAININGS, REBALANCINGS, TEACHER
@@ -76,6 +77,16 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
         help="pretrain by imitating a trained .tflite or .keras model of waveforms, such as YAMNet",
     )
     parser.add_argument(
+        "--noise",
+        metavar="DIR",
+        help="recordings that are mixed into training clips besides background; never heard as a class",
+    )
+    parser.add_argument(
+        "--impulse-responses",
+        metavar="DIR",
+        help="measured impulse responses of rooms that training clips are put in (default: synthetic ones)",
+    )
+    parser.add_argument(
         "--width", type=float, metavar="X", help="factor on the network's channels (default: 1)"
     )
     parser.add_argument(
@@ -92,7 +103,14 @@ def config_of(args: argparse.Namespace) -> TrainConfig:
     given = {name: getattr(args, name) for name in _OVERRIDES if getattr(args, name) is not None}
     if args.teacher is not None:
         given["pretrain"] = args.pretrain or TEACHER
-    return dataclasses.replace(config, **given)
+    # As absolute paths: `refit`, `add` and `export` train on them again, from whatever folder.
+    augment = config.augment
+    if args.noise is not None:
+        augment = dataclasses.replace(augment, noise=str(Path(args.noise).resolve()))
+    if args.impulse_responses is not None:
+        rooms = str(Path(args.impulse_responses).resolve())
+        augment = dataclasses.replace(augment, impulse_responses=rooms)
+    return dataclasses.replace(config, **given, augment=augment)
 
 
 def folds(text: str) -> tuple[int, ...]:

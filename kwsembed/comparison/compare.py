@@ -17,6 +17,7 @@ from kwsembed.comparison.results import write_results
 from kwsembed.comparison.study import WHOLE, Cell, StudyFolder, StudyPlan
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import build_cache, default_cache_dir
+from kwsembed.data.surroundings import Surroundings
 from kwsembed.errors import ConfigError
 from kwsembed.manifest import Manifest, read_manifest
 from kwsembed.progress import ProgressLine
@@ -134,6 +135,13 @@ def _run_study(
         cache_dir=cache_dir,
         sample_rate_hz=plan.config.frontend.sample_rate_hz,
         progress=ProgressLine("decoding", unit="clips"),
+    )
+    Surroundings.of(
+        plan.config.augment,
+        manifest,
+        cache_dir=store.folder,
+        sample_rate_hz=plan.config.frontend.sample_rate_hz,
+        progress=ProgressLine("decoding noise", unit="recordings"),
     )
     judged = judged_clips(manifest, store, plan.folds)
     folder.claim(plan, command=command, versions=versions(), teacher=teacher)

@@ -25,7 +25,7 @@ def augment_waveforms(
     Args:
         waveforms: `(batch, samples)` float32.
         backgrounds: `(batch, samples)` float32 in any unit, background audio of the training split.
-        impulse_responses: `(rooms, bins)` complex64 from `room_responses`.
+        impulse_responses: `(rooms, bins)` complex64 from `transfer_functions`.
         seed: `(2,)` int64.
         config: Probabilities and ranges.
     """
@@ -94,14 +94,14 @@ def keep_span(waveforms: tf.Tensor, seed: tf.Tensor, *, probability: float) -> t
     return tf.where(tf.logical_and(chosen, tf.logical_not(kept)), 0.0, waveforms)
 
 
-def room_responses(*, rooms: int, window_samples: int, sample_rate_hz: int, seed: int) -> np.ndarray:
-    """Transfer functions of synthetic rooms: a direct sound followed by exponentially decaying noise.
+def synthetic_rooms(*, rooms: int, sample_rate_hz: int, seed: int) -> np.ndarray:
+    """Impulse responses of rooms that are none: a direct sound followed by exponentially decaying noise.
 
     The decay to -60 dB takes 0.1 to 0.5 s; the tail holds -15 to -3 dB of the direct sound's energy. Model
     after Polack, "La transmission de l'energie sonore dans les salles" (1988).
 
     Returns:
-        `(rooms, bins)` complex64 at a transform length that makes the convolution linear.
+        `(rooms, samples)` float64, 0.3 s of each.
     """
     random = np.random.default_rng(seed)
     tail_samples = int(0.3 * sample_rate_hz)
@@ -112,8 +112,21 @@ def room_responses(*, rooms: int, window_samples: int, sample_rate_hz: int, seed
         decay = 10.0 ** (-3.0 * time_s / random.uniform(0.1, 0.5))
         tail = random.standard_normal(tail_samples - 1) * decay
         response[1:] = tail * np.sqrt(10.0 ** (random.uniform(-15.0, -3.0) / 10.0) / np.sum(tail**2))
-    length = _transform_length(window_samples + tail_samples)
-    return np.fft.rfft(responses, length).astype(np.complex64)
+    return responses
+
+
+def transfer_functions(impulse_responses: np.ndarray, *, window_samples: int) -> np.ndarray:
+    """What `reverberate` multiplies spectra with.
+
+    Args:
+        impulse_responses: `(rooms, samples)`.
+        window_samples: Length of the windows.
+
+    Returns:
+        `(rooms, bins)` complex64 at a transform length that makes the convolution linear.
+    """
+    length = _transform_length(window_samples + impulse_responses.shape[1])
+    return np.fft.rfft(impulse_responses, length).astype(np.complex64)
 
 
 def _transform_length(least: int) -> int:
@@ -125,7 +138,7 @@ def _transform_length(least: int) -> int:
 def reverberate(
     waveforms: tf.Tensor, impulse_responses: tf.Tensor, seed: tf.Tensor, *, probability: float
 ) -> tf.Tensor:
-    """Convolves some examples with a random room of `room_responses`, keeping length and energy."""
+    """Convolves some examples with a random room of `transfer_functions`, keeping length and energy."""
     seeds = tf.random.experimental.stateless_split(seed, 2)
     count, samples = tf.shape(waveforms)[0], tf.shape(waveforms)[1]
     length = 2 * (tf.shape(impulse_responses)[1] - 1)

@@ -8,16 +8,16 @@ import numpy as np
 import tensorflow as tf
 
 from kwsembed.config import AugmentConfig
-from kwsembed.data.augment import augment_waveforms, mask_spectrogram, room_responses
+from kwsembed.data.augment import augment_waveforms, mask_spectrogram
 from kwsembed.data.cache import ClipStore
 from kwsembed.data.equaliser import equalise
 from kwsembed.data.log_mel import LogMel
 from kwsembed.data.sampling import WindowSchedule
 from kwsembed.data.speed import SpeedChange
+from kwsembed.data.surroundings import AS_IN_THE_DATA, Surroundings
 from kwsembed.frontend import FrontendConfig, log_mel
 
 _PCM_SCALE = 1.0 / 32768.0
-_ROOMS = 32
 
 
 def read_windows(
@@ -53,6 +53,7 @@ def training_dataset(
     last_step: int,
     seed: int = 0,
     round_steps: int | None = None,
+    surroundings: Surroundings = AS_IN_THE_DATA,
 ) -> tf.data.Dataset:
     """Batches of augmented training windows for the steps [first_step, last_step).
 
@@ -68,12 +69,20 @@ def training_dataset(
         last_step: The step before which to stop.
         seed: Seed of the run.
         round_steps: Steps after which the same batches come again; None for never.
+        surroundings: Noise to mix in and rooms; background of the training split and synthetic rooms if left
+            out.
 
     Returns:
         Dataset of what `batch_of_step` gives.
     """
     features = batch_of_step(
-        store, schedule, frontend=frontend, augment=augment, seed=seed, round_steps=round_steps
+        store,
+        schedule,
+        frontend=frontend,
+        augment=augment,
+        seed=seed,
+        round_steps=round_steps,
+        surroundings=surroundings,
     )
     return (
         tf.data.Dataset.range(first_step, last_step)
@@ -90,6 +99,7 @@ def batch_of_step(
     augment: AugmentConfig,
     seed: int = 0,
     round_steps: int | None = None,
+    surroundings: Surroundings = AS_IN_THE_DATA,
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, dict[str, tf.Tensor]]]:
     """The function of a step, for a graph, that `training_dataset` maps; arguments as there.
 
@@ -99,7 +109,9 @@ def batch_of_step(
         `backwards`, `(batch,)` bool: where an event is heard backwards, class and item are those of the
         background in whose place it is.
     """
-    audio = _AugmentedAudio(store, schedule, frontend=frontend, augment=augment, seed=seed)
+    audio = _AugmentedAudio(
+        store, schedule, frontend=frontend, augment=augment, seed=seed, surroundings=surroundings
+    )
     to_log_mel = LogMel(frontend)
     batch = schedule.batch_size
 
@@ -123,9 +135,12 @@ def augmented_waveforms(
     augment: AugmentConfig,
     last_step: int,
     seed: int = 0,
+    surroundings: Surroundings = AS_IN_THE_DATA,
 ) -> tf.data.Dataset:
     """The audio of the batches of `training_dataset` from its first step on, `(batch, samples)` float32."""
-    audio = _AugmentedAudio(store, schedule, frontend=frontend, augment=augment, seed=seed)
+    audio = _AugmentedAudio(
+        store, schedule, frontend=frontend, augment=augment, seed=seed, surroundings=surroundings
+    )
     return (
         tf.data.Dataset.range(last_step)
         .map(lambda step: audio(step)[0], num_parallel_calls=2, deterministic=True)
@@ -144,14 +159,15 @@ class _AugmentedAudio:
         frontend: FrontendConfig,
         augment: AugmentConfig,
         seed: int,
+        surroundings: Surroundings,
     ) -> None:
+        self._surroundings = surroundings
         self._store = store
         self._schedule = schedule
         self._augment = augment
         self._change_speed = SpeedChange(schedule.window_samples, largest_change=augment.speed_change)
         self._rooms = tf.constant(
-            room_responses(
-                rooms=_ROOMS,
+            surroundings.transfer_functions(
                 window_samples=schedule.window_samples,
                 sample_rate_hz=frontend.sample_rate_hz,
                 seed=seed,
@@ -179,11 +195,12 @@ class _AugmentedAudio:
             self._store, schedule.clips[draw.items], draw.starts - lead, window_samples + 2 * lead
         )
         played = self._change_speed(cuts, draw.speeds, scale=_PCM_SCALE)
+        mixed = read_windows(self._store, schedule.clips[draw.mix_items], draw.mix_starts, window_samples)
         backwards = draw.backwards >= 0
         played[backwards] = played[draw.backwards[backwards], ::-1]
         return (
             played,
-            read_windows(self._store, schedule.clips[draw.mix_items], draw.mix_starts, window_samples),
+            self._surroundings.mixed(mixed, draw.seed),
             draw.classes.astype(np.int32),
             draw.items.astype(np.int32),
             backwards,

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kwsembed.data.augment import augment_waveforms, room_responses
+from kwsembed.data.augment import augment_waveforms
 from kwsembed.data.log_mel import LogMel
 from kwsembed.data.pipeline import read_windows
 from kwsembed.data.sampling import Draw, WindowSchedule
@@ -35,7 +35,6 @@ _FADE_SAMPLES = 320
 # So often a clip stands in digital silence, as in a recording that was cut; else in background, as in life.
 _SILENCE_PROBABILITY = 0.15
 _BATCH = 64
-_ROOMS = 32
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,8 @@ def make_examples(
     # Short clips are not padded with zeros here, so background need not be cut out of zeros either.
     augment = dataclasses.replace(config.augment, span_probability=0.0)
     rooms = tf.constant(
-        room_responses(
-            rooms=_ROOMS, window_samples=lead + window, sample_rate_hz=SAMPLE_RATE_HZ, seed=config.seed
+        data.surroundings.transfer_functions(
+            window_samples=lead + window, sample_rate_hz=SAMPLE_RATE_HZ, seed=config.seed
         )
     )
 
@@ -112,7 +111,7 @@ def make_examples(
             data, schedule, draw, before=lead + change_speed.lead, after=lead + change_speed.lead
         )
         played = change_speed(cut, draw.speeds)[:, : lead + window]
-        mix = _stretches(data, schedule, draw, lead + window)
+        mix = data.surroundings.mixed(_stretches(data, schedule, draw, lead + window), draw.seed)
         waveforms = augmented(played / 32768.0, mix.astype(np.float32) / 32768.0, draw.seed).numpy()
         for row, waveform in enumerate(waveforms):
             features[step * _BATCH + row] = micro_features(waveform)[-features.shape[1] :]

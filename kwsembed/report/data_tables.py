@@ -7,7 +7,7 @@ from typing import Any
 
 from kwsembed.report.run_record import VARIANT_NAMES, RunRecord
 from kwsembed.report.tables import Cell, Table, table
-from kwsembed.report.wording import UNKNOWN, decimal, hours, percent
+from kwsembed.report.wording import UNKNOWN, counted, decimal, hours, percent
 
 SPLITS = ("train", "validation", "test")
 STAGE_NAMES = {"pretrain": "pretraining", **VARIANT_NAMES}
@@ -36,12 +36,27 @@ def clips_table(run: RunRecord) -> Table:
             f" Training clips are divided further into {len(sublabels)} sublabels, which the "
             "end-to-end network learned to tell apart besides."
         )
+    note += _surroundings(run.metrics.get("data", {}).get("surroundings") or {})
     return table(
         ["label", *["clips", "groups", "audio"] * len(present)],
         rows,
         groups=[("", 1), *((split, 3) for split in present)],
         note=note,
     )
+
+
+def _surroundings(record: Mapping[str, Any]) -> str:
+    """Which noise and rooms of the user's training clips were heard in, as further sentences."""
+    text = ""
+    if record.get("noise_files"):
+        text += (
+            f" Into training clips {counted(record['noise_files'], 'recording')} of noise "
+            f"({hours(record['noise_hours'])}) were mixed, besides background of the training split."
+        )
+    if record.get("impulse_responses"):
+        rooms = counted(record["impulse_responses"], "measured impulse response")
+        text += f" The rooms that some of them were put in are {rooms}."
+    return text
 
 
 def _counts(entries: Sequence[Mapping[str, Any] | None]) -> list[Cell | str]:

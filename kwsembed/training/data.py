@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,9 +14,11 @@ from kwsembed.config import TrainConfig
 from kwsembed.data.cache import ClipStore
 from kwsembed.data.pipeline import anchor_features
 from kwsembed.data.sampling import WindowSchedule
+from kwsembed.data.surroundings import AS_IN_THE_DATA, Surroundings
 from kwsembed.errors import DataError
 from kwsembed.evaluation.judge import SplitAudio
 from kwsembed.manifest import Manifest
+from kwsembed.progress import Progress, silent
 from kwsembed.training.sublabels import Sublabels, sublabels_of
 
 SPLITS = ("train", "validation", "test")
@@ -31,6 +34,7 @@ class TrainingData:
         event_count: How many labels are events.
         config: Settings of the run.
         classes: `(clips,)` class of each clip of the store.
+        surroundings: Noise and rooms that augmentation puts sounds in.
     """
 
     store: ClipStore
@@ -38,13 +42,24 @@ class TrainingData:
     event_count: int
     config: TrainConfig
     classes: np.ndarray = field(repr=False)
+    surroundings: Surroundings = AS_IN_THE_DATA
 
     @classmethod
-    def of(cls, store: ClipStore, manifest: Manifest, config: TrainConfig) -> TrainingData:
-        """Joins the store with the labels of its manifest.
+    def of(
+        cls, store: ClipStore, manifest: Manifest, config: TrainConfig, *, progress: Progress = silent
+    ) -> TrainingData:
+        """Joins the store with the labels of its manifest, and with the noise and rooms of the settings.
+
+        Args:
+            store: Decoded clips.
+            manifest: The same clips, with their splits.
+            config: Settings of the run.
+            progress: Called with recordings of noise decoded and how many there are.
 
         Raises:
-            DataError: A label has no training clip, or validation has no event or no background.
+            DataError: A label has no training clip, or validation has no event or no background; or no file
+                of noise or rooms can be used.
+            ConfigError: The folder of noise or rooms cannot be found.
         """
         labels = tuple(manifest.labels)
         data = cls(
@@ -55,7 +70,17 @@ class TrainingData:
             classes=np.array([labels.index(clip.label) for clip in store.clips]),
         )
         data._check({clip.name: clip.label for clip in manifest.clips})
-        return data
+        augment = config.augment
+        if not (augment.noise or augment.impulse_responses):
+            return data
+        surroundings = Surroundings.of(
+            augment,
+            manifest,
+            cache_dir=store.folder,
+            sample_rate_hz=config.frontend.sample_rate_hz,
+            progress=progress,
+        )
+        return dataclasses.replace(data, surroundings=surroundings)
 
     def _check(self, label_of: Mapping[str, str]) -> None:
         for index, label in enumerate(self.labels):

@@ -134,6 +134,7 @@ def _embedded(data: TrainingData, embedder: keras.Model, phase: Phase, epochs: i
         first_step=0,
         last_step=epochs * config.schedule.epoch_steps,
         seed=config.seed,
+        surroundings=data.surroundings,
     ):
         embeddings.append(keras.ops.convert_to_numpy(embedder(log_mel, training=False)))
         classes.append(target["class"].numpy())

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
+from kwsembed.data.cache import SkippedFile
+from kwsembed.data.surroundings import Surroundings
 from kwsembed.manifest import Manifest
 from kwsembed.training.data import TrainingData
 
@@ -40,10 +42,22 @@ def describe(data: TrainingData, manifest: Manifest, say: Callable[[str], None])
         say(f"{split}: {', '.join(parts)}")
     if _sublabels(data):
         say(f"sublabels: {len(_sublabels(data))}, told apart as a second task of the end-to-end network")
-    for file in (*data.store.skipped, *data.store.cut):
+    _describe_surroundings(data.surroundings, say)
+    for file in (*_skipped(data), *_cut(data)):
         say(f"note: {file.name}: {file.reason}")
     for warning in manifest.warnings:
         say(f"warning: {warning}")
+
+
+def _describe_surroundings(surroundings: Surroundings, say: Callable[[str], None]) -> None:
+    noise = surroundings.noise
+    if noise is not None:
+        say(
+            f"noise: {len(noise.store.clips)} recordings, {noise.hours:.2f} hours, in "
+            f"{100 * noise.share:g} % of the mixtures in place of background"
+        )
+    if surroundings.rooms is not None:
+        say(f"rooms: {len(surroundings.rooms)} measured impulse responses, in place of synthetic ones")
 
 
 def data_record(data: TrainingData, manifest: Manifest) -> dict[str, Any]:
@@ -57,10 +71,19 @@ def data_record(data: TrainingData, manifest: Manifest) -> dict[str, Any]:
         "background_labels": list(data.labels[data.event_count :]),
         "splits": data.counts(),
         "sublabels": _sublabels(data),
-        "skipped": [{"name": file.name, "reason": file.reason} for file in data.store.skipped],
-        "cut": [{"name": file.name, "reason": file.reason} for file in data.store.cut],
+        "skipped": [{"name": file.name, "reason": file.reason} for file in _skipped(data)],
+        "cut": [{"name": file.name, "reason": file.reason} for file in _cut(data)],
+        "surroundings": data.surroundings.record(),
         "warnings": list(manifest.warnings),
     }
+
+
+def _skipped(data: TrainingData) -> tuple[SkippedFile, ...]:
+    return (*data.store.skipped, *data.surroundings.skipped)
+
+
+def _cut(data: TrainingData) -> tuple[SkippedFile, ...]:
+    return (*data.store.cut, *data.surroundings.cut)
 
 
 def _sublabels(data: TrainingData) -> list[str]:

@@ -33,6 +33,7 @@ class RunDirectory:
         self.bundle = self.root / "bundle"
         self.checkpoints = self.root / "checkpoints"
         self.teacher = self.checkpoints / "teacher.json"
+        self.surroundings = self.checkpoints / "surroundings.json"
         self.logs = self.root / "logs"
         self.details = self.root / "details"
 

@@ -290,6 +290,7 @@ class Stages:
             last_step=last_step,
             seed=self._config.seed,
             round_steps=None if round_windows is None else round_windows // schedule.batch_size,
+            surroundings=self._data.surroundings,
         )
 
 

@@ -78,6 +78,7 @@ def teacher_targets_of(
             augment=config.augment,
             last_step=asked_steps,
             seed=config.seed,
+            surroundings=data.surroundings,
         )
         features = ask_teacher(
             teacher,
@@ -101,6 +102,7 @@ def _key(data: TrainingData, schedule: WindowSchedule, teacher: Teacher, steps: 
     config, digest = data.config, hashlib.sha256()
     rate_hz, seed = config.frontend.sample_rate_hz, config.seed
     settings = [asdict(config.augment), rate_hz, schedule.window_samples, seed, steps, dims]
+    settings.append(data.surroundings.digest)
     digest.update(json.dumps([teacher.digest, tf.__version__, *settings]).encode())
     digest.update(",".join(data.store.identity(int(clip)) for clip in schedule.clips).encode())
     # The first and the last batch stand for the rest: all follow from the same seed and probabilities.

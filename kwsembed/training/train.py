@@ -29,6 +29,7 @@ from kwsembed.training.class_weights import class_factors
 from kwsembed.training.data import TrainingData
 from kwsembed.training.record import data_record, describe, versions
 from kwsembed.training.run_directory import RunDirectory
+from kwsembed.training.same_surroundings import check_same_surroundings
 from kwsembed.training.same_teacher import check_same_teacher
 from kwsembed.training.stages import STAGES, VARIANTS, Stages
 from kwsembed.training.teacher import teacher_record
@@ -125,10 +126,13 @@ def train(
         sample_rate_hz=config.frontend.sample_rate_hz,
         progress=_progress("decoding", unit="clips"),
     )
-    dataset = TrainingData.of(store, manifest, config)
+    dataset = TrainingData.of(
+        store, manifest, config, progress=_progress("decoding noise", unit="recordings")
+    )
     # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
     run.start(config, manifest, resume=resume)
     check_same_teacher(run, teacher)
+    check_same_surroundings(run, dataset.surroundings)
     describe(dataset, manifest, say)
     stage_s: dict[str, float | None] = {"cache": time.monotonic() - started}
 
