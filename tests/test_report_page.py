@@ -31,6 +31,7 @@ SECTIONS = (
     "int8",
     "embeddings",
     "worst",
+    "labels",
     "run",
 )
 VOID = {"meta", "link", "img", "br", "path", "use", "circle", "rect", "line", "input"}
@@ -152,9 +153,23 @@ def test_it_is_one_small_file_and_the_same_each_time(run, html):
 
 def test_worst_errors_can_be_played(page):
     sounds = [attributes["src"] for tag, attributes in page.elements if tag == "audio"]
-    assert len(sounds) == 12
+    assert len(sounds) == 12 + 2  # with the labels to check
     with wave.open(io.BytesIO(base64.b64decode(sounds[0].removeprefix("data:audio/wav;base64,")))) as sound:
         assert (sound.getframerate(), sound.getnchannels(), sound.getnframes()) == (16000, 1, 8000)
+
+
+def test_labels_to_check_are_named_with_what_they_sound_like(run, page):
+    assert "2 clips sound more like another label than like other recordings of their own: " in page.text
+    first, second = read_run(run).suspected_labels
+    assert f"{first['label']}, or {first['suggested']}?" in page.text
+    assert f"of {second['suggested']} most like {second['nearest']}" in " ".join(page.text.split())
+
+
+def test_a_run_without_suspects_says_so(run, tmp_path):
+    shutil.copytree(run, tmp_path / "RUN")
+    (tmp_path / "RUN" / "details" / "suspected_labels.csv").unlink()
+    html = render(read_run(tmp_path / "RUN"))
+    assert "No clip sounds clearly more like another label" in html
 
 
 def test_nothing_from_the_data_becomes_markup(tmp_path):
@@ -247,7 +262,7 @@ def test_without_a_test_split_validation_is_shown(tmp_path):
     )
     assert "There is no test split." in page.text
     assert "over validation audio" in page.text
-    assert [tag for tag, _ in page.elements].count("audio") == 12
+    assert [tag for tag, _ in page.elements].count("audio") == 12 + 2
 
 
 def test_sublabels_that_were_trained_on_are_counted(run, page, tmp_path):

@@ -148,6 +148,18 @@ def write_toy_run(
             for metric, value in (("loss", 2.0), ("val_balanced_error", 0.5))
         ],
     )
+    first, second = names[splits[-1]][0], names[splits[-1]][-1]  # of the first and of the last label
+    _write_csv(
+        details / "suspected_labels.csv",
+        [
+            *("split", "path", "onset_s", "label", "suggested"),
+            *("own_probability", "suggested_probability", "nearest"),
+        ],
+        [
+            [splits[-1], first, "", labels[0], labels[-1], 0.03, 0.95, second],
+            [splits[-1], second, "", labels[-1], labels[0], 0.2, 0.7, first],
+        ],
+    )
     curve = {
         "threshold": [0.9, 0.5, 0.1],
         "false_alarms_per_hour": [0.0, 2 / hours, 90.0],

@@ -12,6 +12,7 @@ from kwsembed import atomic
 from kwsembed.report import (
     data_tables,
     findings,
+    label_suspects,
     model_tables,
     parity_tables,
     plots,
@@ -89,6 +90,10 @@ def render(run: RunRecord) -> str:
             parity_events=parity_tables.events_table(run),
             embeddings=embedding_view(run),
             worst=[(clip, playable(clip.clip, root=folder)) for clip in worst_clips(run)],
+            suspects=[
+                (suspect, playable(suspect.clip, root=folder)) for suspect in label_suspects.suspects(run)
+            ],
+            suspects_in_all=label_suspects.summary(run),
             sizes=run_facts.sizes_table(run),
             durations=run_facts.durations_table(run),
             versions=run_facts.versions_table(run),

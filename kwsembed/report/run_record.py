@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,8 @@ class RunRecord:
     predictions: Mapping[tuple[str, str], Predictions]  # (model, split)
     curves: Mapping[str, Mapping[str, Any]]  # label, split
     embeddings: Mapping[str, np.ndarray]
+    data_rows: Sequence[Mapping[str, str]]  # of data.csv
+    suspected_labels: Sequence[Mapping[str, str]]  # the most probable first
     config: str
 
     @property
@@ -133,6 +135,8 @@ def read_run(folder: str | Path) -> RunRecord:
         predictions=_read_predictions(folder, labels),
         curves=_read_json(folder / "details" / "curves.json"),
         embeddings=_read_embeddings(folder / "details" / "embeddings.npz"),
+        data_rows=_rows(folder / "data.csv"),
+        suspected_labels=_rows(folder / "details" / "suspected_labels.csv"),
         config=_read_text(folder / "config.toml"),
     )
 

@@ -27,6 +27,7 @@ from kwsembed.report import write_report
 from kwsembed.training import details, outcome, shipping
 from kwsembed.training.before_after import before_and_after, judge_bundle, table_csv, table_lines
 from kwsembed.training.data import TrainingData
+from kwsembed.training.label_suspects import write_suspects
 from kwsembed.training.prior_run import PriorRun, continue_head
 from kwsembed.training.record import data_record, describe, versions
 from kwsembed.training.run_directory import RunDirectory
@@ -146,6 +147,7 @@ def train_new_head(
         points=shipped.points,
         bias=shipped.bias,
     )
+    write_suspects(run, data, embedder_of(classifier))
     for line in outcome.parity(shipped.record["parity"]):
         say(line)
     table = before_and_after(judge_bundle(prior.bundle, old_data), shipped.record)

@@ -21,12 +21,14 @@ from kwsembed.evaluation.judge import Judgement, judge
 from kwsembed.evaluation.scoring import network_scorer
 from kwsembed.manifest import assign_splits, read_manifest
 from kwsembed.manifest.further import with_negatives
+from kwsembed.models import embedder_of
 from kwsembed.progress import Progress, ProgressLine
 from kwsembed.report import write_report
 from kwsembed.training import details, outcome, shipping
 from kwsembed.training.choice import choose_variant
 from kwsembed.training.class_weights import class_factors
 from kwsembed.training.data import TrainingData
+from kwsembed.training.label_suspects import write_suspects
 from kwsembed.training.record import data_record, describe, versions
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.same_surroundings import check_same_surroundings
@@ -183,6 +185,7 @@ def train(
         points=shipped.points,
         bias=shipped.bias,
     )
+    suspected = write_suspects(run, dataset, embedder_of(classifier))
     metrics = {
         "format": 1,
         "command": command or f"kwsembed.train({str(data)!r}, {str(out)!r})",
@@ -202,6 +205,8 @@ def train(
     run.drop_checkpoints()
     for line in outcome.sentences(metrics["chosen"], dataset.labels[: dataset.event_count]):
         say(line)
+    if suspected:
+        say(f"{suspected} labels to check, listed in the report: the clips sound more like another one")
     say(f"report: {run.report}")
     say(f"bundle: {run.bundle}")
     return TrainResult(run=run.root, metrics=metrics)
