@@ -17,7 +17,7 @@ from kwsembed.comparison.results import write_results
 from kwsembed.comparison.study import WHOLE, Cell, StudyFolder, StudyPlan
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import build_cache, default_cache_dir
-from kwsembed.data.surroundings import Surroundings
+from kwsembed.data.surroundings import Surroundings, check_folders
 from kwsembed.errors import ConfigError
 from kwsembed.manifest import Manifest, read_manifest
 from kwsembed.progress import ProgressLine
@@ -202,6 +202,7 @@ def _check(plan: StudyPlan, manifest: Manifest, processes: int) -> None:
     for name, value in (("trials", plan.trials), ("processes", processes)):
         if value < 1:
             raise ConfigError(f"{name} is out of range", expected="1 or more", received=f"{name}={value}")
+    check_folders(plan.config.augment)
     _check_steps(plan, least_epochs=2 if any(contender.pretrain for contender in contenders) else 1)
 
 

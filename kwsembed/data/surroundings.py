@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kwsembed.audio.decode import find_audio
+from kwsembed.audio.decode import AUDIO_SUFFIXES, find_audio
 from kwsembed.config import AugmentConfig
 from kwsembed.data.augment import synthetic_rooms, transfer_functions
 from kwsembed.data.cache import ClipStore, SkippedFile, build_cache
@@ -175,14 +175,27 @@ AS_IN_THE_DATA = Surroundings()
 """Background of the training split, and synthetic rooms."""
 
 
+def check_folders(augment: AugmentConfig) -> None:
+    """Refuses settings that name a folder without recordings, before any work.
+
+    Raises:
+        ConfigError: A folder is not there or holds no audio.
+    """
+    for setting in ("noise", "impulse_responses"):
+        if getattr(augment, setting):
+            _found(getattr(augment, setting), setting)
+
+
 def _found(folder: str, setting: str) -> list[Path]:
     try:
         return [path.resolve() for path in find_audio([folder])]
-    except AudioError as error:
+    except AudioError:
         raise ConfigError(
-            f"the recordings of augment.{setting} cannot be found: {error}",
-            fix="name the folder that they are in now, as --noise or --impulse-responses or in --config; a "
-            "run that was trained with it needs it where it was",
+            f"there is no audio to take as {setting.replace('_', ' ')}",
+            expected=f"a folder with files ending in {', '.join(AUDIO_SUFFIXES)}",
+            received=f"{setting}={folder}",
+            fix="name the folder where it is now; what a run was trained with, refit, add and export to "
+            "esphome need where it was",
         ) from None
 
 

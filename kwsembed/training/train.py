@@ -16,6 +16,7 @@ import tensorflow as tf
 from kwsembed import atomic
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import build_cache, default_cache_dir
+from kwsembed.data.surroundings import check_folders
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.evaluation.judge import Judgement, judge
 from kwsembed.evaluation.scoring import network_scorer
@@ -115,7 +116,8 @@ def train(
     )
     manifest = with_negatives(manifest, negatives)
     class_factors(config.class_weights, manifest.labels)  # an unknown label is refused before any work
-    teacher = teacher_record(config)  # and so is a teacher that cannot be asked
+    check_folders(config.augment)  # and so are noise and rooms that are not there
+    teacher = teacher_record(config)  # and a teacher that cannot be asked
     run = RunDirectory(out)
     run.check(config, manifest, resume=resume)
     # Sums of floats in a fixed order: two runs, or a run and its resumption, then agree to the last bit.
