@@ -46,7 +46,13 @@ class TrainingData:
 
     @classmethod
     def of(
-        cls, store: ClipStore, manifest: Manifest, config: TrainConfig, *, progress: Progress = silent
+        cls,
+        store: ClipStore,
+        manifest: Manifest,
+        config: TrainConfig,
+        *,
+        surroundings: Surroundings | None = None,
+        progress: Progress = silent,
     ) -> TrainingData:
         """Joins the store with the labels of its manifest, and with the noise and rooms of the settings.
 
@@ -54,6 +60,7 @@ class TrainingData:
             store: Decoded clips.
             manifest: The same clips, with their splits.
             config: Settings of the run.
+            surroundings: Noise and rooms, where they are known already; read as the settings say if None.
             progress: Called with recordings of noise decoded and how many there are.
 
         Raises:
@@ -73,7 +80,7 @@ class TrainingData:
         augment = config.augment
         if not (augment.noise or augment.impulse_responses):
             return data
-        surroundings = Surroundings.of(
+        surroundings = surroundings or Surroundings.of(
             augment,
             manifest,
             cache_dir=store.folder,

@@ -17,6 +17,7 @@ import tensorflow as tf
 from kwsembed import atomic
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import ClipStore
+from kwsembed.data.surroundings import AS_IN_THE_DATA, Surroundings
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.errors import DivergenceError
 from kwsembed.evaluation.judge import judge
@@ -43,12 +44,14 @@ class TrialSetting:
         store: The same, decoded.
         seeds: How many networks of each configuration are trained.
         frozen: Also train a head on the frozen embedding, and judge the variant that training would keep.
+        surroundings: Noise and rooms that augmentation puts sounds in.
     """
 
     manifest: Manifest
     store: ClipStore
     seeds: int
     frozen: bool
+    surroundings: Surroundings = AS_IN_THE_DATA
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ def _train_once(
     keras.backend.clear_session()  # what the networks before this one held
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
-    data = TrainingData.of(setting.store, setting.manifest, config)
+    data = TrainingData.of(setting.store, setting.manifest, config, surroundings=setting.surroundings)
     stages = Stages(
         data,
         run,

@@ -15,6 +15,7 @@ import keras_tuner
 
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import build_cache, default_cache_dir
+from kwsembed.data.surroundings import Surroundings, check_folders
 from kwsembed.errors import ConfigError, KwsembedError, RunError
 from kwsembed.manifest import Manifest, assign_splits, read_manifest
 from kwsembed.methods import SEARCH_GROUPS
@@ -105,14 +106,14 @@ def tune(
     _check(trials=trials, seeds=seeds, epochs_share=epochs_share)
     role = role_of(os.environ)
     start = dataclasses.replace(asked, schedule=shortened(asked.schedule, epochs_share))
-    manifest = _without_test(
-        assign_splits(
-            read_manifest(data, background=background),
-            test_folds=test_folds,
-            validation_folds=validation_folds,
-            seed=start.seed,
-        )
+    check_folders(start.augment)
+    whole = assign_splits(
+        read_manifest(data, background=background),
+        test_folds=test_folds,
+        validation_folds=validation_folds,
+        seed=start.seed,
     )
+    manifest = _without_test(whole)
     class_factors(start.class_weights, manifest.labels)
     space = search_space(
         start,
@@ -147,7 +148,14 @@ def tune(
         say(what_is_judged(store, manifest, start))
         for file in store.skipped:
             say(f"note: {file.name}: {file.reason}")
-        setting = TrialSetting(manifest, store, seeds=seeds, frozen=frozen)
+        surroundings = Surroundings.of(
+            start.augment,
+            whole,  # clips of the test are no noise either
+            cache_dir=store.folder,
+            sample_rate_hz=start.frontend.sample_rate_hz,
+            progress=ProgressLine("decoding noise", unit="recordings"),
+        )
+        setting = TrialSetting(manifest, store, seeds=seeds, frozen=frozen, surroundings=surroundings)
         run = trial_runner(start, setting, folder, trials=trials, say=say)
     if role != WORKER:
         hparams.write_space(folder.logs, space)
