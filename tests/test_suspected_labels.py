@@ -48,6 +48,13 @@ def test_a_rare_label_is_judged_like_a_common_one():
     assert {one.index for one in suspected_labels(embeddings, labels, groups)} == {0, 20}
 
 
+def test_a_label_of_two_recordings_is_judged_by_the_other_one():
+    embeddings, truth, groups = clips(np.random.default_rng(6), counts=[4, 40, 40])
+    labels = truth.copy()
+    labels[[0, 30]] = 1, 0
+    assert {one.index for one in suspected_labels(embeddings, labels, groups)} == {0, 30}
+
+
 def test_the_order_of_clips_and_the_length_of_embeddings_do_not_matter():
     random = np.random.default_rng(3)
     embeddings, labels, groups = clips(random)

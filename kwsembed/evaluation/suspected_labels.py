@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -96,10 +97,12 @@ def _out_of_fold(
 
     NaN for a label that is absent where a clip's classifier was fitted.
     """
-    parts = min(_PARTS, *(len(set(groups[labels == label])) for label in judged))
+    # A label of fewer groups than parts is in some parts only, and all the more in what others are fitted on.
+    parts = min(_PARTS, max(np.bincount(labels)))
     probabilities = np.full((len(labels), len(judged)), np.nan)
     folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-    with threadpool_limits(1):  # so that sums have one order
+    with threadpool_limits(1), warnings.catch_warnings():  # one thread, so that sums have one order
+        warnings.filterwarnings("ignore", "The least populated class")
         for fitted, held_out in folds.split(vectors, labels, groups):
             if len(set(labels[fitted])) < 2:
                 continue
