@@ -159,7 +159,8 @@ def test_worst_errors_can_be_played(page):
 
 
 def test_labels_to_check_are_named_with_what_they_sound_like(run, page):
-    assert "2 clips sound more like another label than like other recordings of their own: " in page.text
+    sentence = "2 clips sound more like another label than like other recordings of their own: "
+    assert page.text.count(sentence) == 2  # among the findings, and over the clips
     first, second = read_run(run).suspected_labels
     assert f"{first['label']}, or {first['suggested']}?" in page.text
     assert f"of {second['suggested']} most like {second['nearest']}" in " ".join(page.text.split())

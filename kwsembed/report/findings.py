@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kwsembed.report import detection_findings, model_findings, parity_tables, wording
+from kwsembed.report import detection_findings, label_suspects, model_findings, parity_tables, wording
 from kwsembed.report.run_record import RunRecord
 from kwsembed.report.wording import Finding
 
@@ -45,6 +45,7 @@ def findings(run: RunRecord) -> list[Finding]:
         *parity_tables.parity(run),
         *detection_findings.thin_classes(run),
         *_files(run),
+        *_labels(run),
     ]
 
 
@@ -55,3 +56,8 @@ def _files(run: RunRecord) -> list[Finding]:
         return []
     text = f"{wording.counted(skipped, 'file')} skipped and {cut} cut; the reasons are listed with the data."
     return [Finding("caution", text)]
+
+
+def _labels(run: RunRecord) -> list[Finding]:
+    text = label_suspects.summary(run)
+    return [Finding("plain", f"{text} The first are under Labels to check.")] if text else []
