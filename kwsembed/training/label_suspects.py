@@ -30,7 +30,7 @@ def write_suspects(run: RunDirectory, data: TrainingData, embedder: keras.Model)
     """Writes RUN/details/suspected_labels.csv, the most probable first.
 
     Clips of all splits are judged, each by one window (see `TrainingData.anchors`). The network was trained
-    on the labels of the training split, wrong ones among them, and has learned some of these by heart; of
+    on the labels of the training split, wrong ones among them, and has learned most of these by heart; of
     validation and test it knows nothing.
 
     Args:
