@@ -1,4 +1,4 @@
-"""Writes which clips of a run are probably mislabelled, as the network that was kept hears them."""
+"""Writes which clips of a run are probably mislabelled, as its end-to-end network hears them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write_suspects(run: RunDirectory, data: TrainingData, embedder: keras.Model)
     Args:
         run: The run directory.
         data: Its data.
-        embedder: Embedder of the network that was kept.
+        embedder: Embedder of the end-to-end network; of the frozen one where there is no other.
 
     Returns:
         How many clips are suspected.

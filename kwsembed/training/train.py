@@ -34,7 +34,7 @@ from kwsembed.training.record import data_record, describe, versions
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.same_surroundings import check_same_surroundings
 from kwsembed.training.same_teacher import check_same_teacher
-from kwsembed.training.stages import STAGES, VARIANTS, Stages
+from kwsembed.training.stages import END_TO_END, STAGES, VARIANTS, Stages
 from kwsembed.training.teacher import teacher_record
 
 Say = Callable[[str], None]
@@ -187,7 +187,8 @@ def train(
         points=shipped.points,
         bias=shipped.bias,
     )
-    suspected = write_suspects(run, dataset, embedder_of(classifier))
+    # Of the network that had its labels longest, kept or not: see docs/decisions/0023-labels-to-check.md.
+    suspected = write_suspects(run, dataset, embedder_of(stages.classifier(END_TO_END)))
     metrics = {
         "format": 1,
         "command": command or f"kwsembed.train({str(data)!r}, {str(out)!r})",
