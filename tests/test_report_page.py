@@ -159,7 +159,7 @@ def test_worst_errors_can_be_played(page):
 
 
 def test_labels_to_check_are_named_with_what_they_sound_like(run, page):
-    sentence = "2 clips sound more like another label than like other recordings of their own: "
+    sentence = "2 clips sound more like another label than like other recordings of the same label: "
     assert page.text.count(sentence) == 2  # among the findings, and over the clips
     first, second = read_run(run).suspected_labels
     assert f"{first['label']}, or {first['suggested']}?" in page.text

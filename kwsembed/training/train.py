@@ -209,7 +209,7 @@ def train(
     for line in outcome.sentences(metrics["chosen"], dataset.labels[: dataset.event_count]):
         say(line)
     if suspected:
-        say(f"{suspected} labels to check, listed in the report: the clips sound more like another one")
+        say(f"labels to check: {suspected}, of clips that sound more like another one; see the report")
     say(f"report: {run.report}")
     say(f"bundle: {run.bundle}")
     return TrainResult(run=run.root, metrics=metrics)
