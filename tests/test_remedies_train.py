@@ -19,9 +19,10 @@ from kwsembed.models import embedder_of, forward
 from kwsembed.progress import silent
 from kwsembed.training.data import TrainingData
 from kwsembed.training.monitor import ClassifierMonitor
+from kwsembed.training.networks import CLASS_WEIGHTED, END_TO_END, FROZEN, PRETRAIN
 from kwsembed.training.rebalancing import epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
-from kwsembed.training.stages import CLASS_WEIGHTED, END_TO_END, FROZEN, PRETRAIN, Stages
+from kwsembed.training.stages import Stages
 from kwsembed.training.variables_file import save_variables
 
 pytestmark = pytest.mark.slow
@@ -74,7 +75,7 @@ def stages_of(
     data = TrainingData.of(store, manifest, config)
     say = (lambda line: None) if said is None else said.append
     stages = Stages(data, run, progress=lambda stage: silent, say=say)
-    save_variables(run.weights(PRETRAIN), stages.embedder().variables)
+    save_variables(run.weights(PRETRAIN), stages.networks.embedder().variables)
     return stages
 
 
@@ -96,7 +97,7 @@ def test_every_remedy_trains(method: str, corpus: tuple[ClipStore, Manifest], tm
     weighed = [result["composition"][label] * result["class_weights"][label] for label in CLIPS]
     assert sum(weighed) == pytest.approx(1)
 
-    classifier = stages.classifier(END_TO_END)
+    classifier = stages.networks.classifier(END_TO_END)
     windows = np.zeros((1, *classifier.input_shape[1:]), np.float32)
     assert np.isfinite(forward(classifier, windows)).all()
     if method == "logit_adjusted_post_hoc":
@@ -109,7 +110,7 @@ def test_every_remedy_trains(method: str, corpus: tuple[ClipStore, Manifest], tm
     if method == "decoupled":
         kept = [variable.numpy() for variable in embedder_of(classifier).variables]
         before = state_after(tmp_path, END_TO_END, len(kept))
-        start = [variable.numpy() for variable in stages.pretrained().variables]
+        start = [variable.numpy() for variable in stages.networks.pretrained().variables]
         # The first phase moves weights and batch statistics, the second neither, but makes a new head.
         moving = [i for i, a in enumerate(start) if a.size > 1 and a.dtype == np.float32]  # no random state
         assert len(moving) > 10
@@ -129,7 +130,12 @@ def test_events_are_heard_backwards_by_all_but_the_yardstick(
     stages = stages_of(corpus, tmp_path, "class_weight", backwards_share=0.3, said=said)
     stages.train_head()
     stages.train_end_to_end()
-    stages.train_from_scratch()
+    assert stages.networks.learned_probabilities() is None
+    stages.train_from_scratch(watched=True)
+    learned = stages.networks.learned_probabilities()
+    assert learned is not None
+    assert learned.shape == (sum(clip.split == "train" for clip in corpus[0].clips), len(CLIPS))
+    np.testing.assert_allclose(learned.sum(axis=1), 1.0, rtol=1e-5)
     told = {line.partition(":")[0]: line for line in said}
     for variant in (FROZEN, END_TO_END):
         assert told[variant].endswith("(30 % of them events played backwards)")
@@ -150,7 +156,7 @@ class TestSublabels:
         return other, manifest
 
     def weights_of(self, stages: Stages, variant: str) -> list[np.ndarray]:
-        return [variable.numpy() for variable in stages.classifier(variant).variables]
+        return [variable.numpy() for variable in stages.networks.classifier(variant).variables]
 
     def test_they_teach_the_end_to_end_network_and_leave_no_trace_in_its_shape(
         self, corpus: tuple[ClipStore, Manifest], divided: tuple[ClipStore, Manifest], tmp_path: Path

@@ -159,11 +159,22 @@ def test_worst_errors_can_be_played(page):
 
 
 def test_labels_to_check_are_named_with_what_they_sound_like(run, page):
-    sentence = "2 clips sound more like another label than like other recordings of the same label: "
+    sentence = "2 clips sound more like another label than like their own: "
     assert page.text.count(sentence) == 2  # among the findings, and over the clips
     first, second = read_run(run).suspected_labels
     assert f"{first['label']}, or {first['suggested']}?" in page.text
     assert f"of {second['suggested']} most like {second['nearest']}" in " ".join(page.text.split())
+
+
+def test_how_training_clips_were_judged_is_said(run, page, tmp_path):
+    assert "learned wrong labels by heart" in page.text
+    shutil.copytree(run, tmp_path / "RUN")
+    metrics = json.loads((tmp_path / "RUN" / "metrics.json").read_text())
+    metrics["labels_to_check"] = {"clips": 2, "training_clips_as_learned": True}
+    (tmp_path / "RUN" / "metrics.json").write_text(json.dumps(metrics))
+    html = render(read_run(tmp_path / "RUN"))
+    assert "on average over its training" in html
+    assert "by heart" not in html
 
 
 def test_a_run_without_suspects_says_so(run, tmp_path):

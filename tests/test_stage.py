@@ -21,6 +21,7 @@ from kwsembed.training.checkpointing import spent_s
 from kwsembed.training.learning_rate import WarmupCosine
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stage import StagePlan, run_stage
+from kwsembed.training.training_dynamics import TrainingDynamics
 
 CLASSES = np.arange(24) % 3
 ANCHORS = np.random.default_rng(0).standard_normal((24, 6)).astype(np.float32)
@@ -121,6 +122,39 @@ def test_a_killed_stage_ends_like_an_undisturbed_one(kind, killed_before_epoch, 
     for one, other in zip(whole.weights, resumed.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
     assert int(resumed.optimizer.iterations.numpy()) == 12
+
+
+@pytest.mark.usefixtures("deterministic")
+def test_what_a_network_thinks_of_its_clips_is_averaged_over_all_epochs_of_all_sittings(tmp_path):
+    class Remember(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logits = self.model(ANCHORS, training=False).numpy()
+            thought.append(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
+
+    def watched(folder, *callbacks):
+        model, _ = classifier()
+        dynamics = TrainingDynamics(len(ANCHORS), 3).watch(model, ANCHORS)
+        run_stage(
+            model,
+            PLAN,
+            dataset=steps_of(classifier),
+            run=RunDirectory(folder),
+            callbacks=[dynamics, *callbacks],
+            carried=dynamics.carried,
+            progress=silent,
+        )
+        return dynamics.mean()
+
+    thought = []
+    whole = watched(tmp_path / "whole", Remember())
+    assert len(thought) == 4
+    np.testing.assert_allclose(whole, np.mean(thought, axis=0), atol=1e-6)
+    with pytest.raises(KeyboardInterrupt):
+        watched(tmp_path / "killed", Kill(2))
+    np.testing.assert_array_equal(watched(tmp_path / "killed"), whole)
+    np.testing.assert_array_equal(watched(tmp_path / "killed"), whole)  # finished: not watched again
+    with pytest.raises(ValueError, match="no epoch was watched"):
+        TrainingDynamics(24, 3).mean()
 
 
 def test_time_spent_before_a_resume_counts(tmp_path):

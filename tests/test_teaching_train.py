@@ -22,9 +22,10 @@ from kwsembed.frontend import log_mel
 from kwsembed.manifest import assign_splits, read_manifest
 from kwsembed.progress import silent
 from kwsembed.training.data import TrainingData
+from kwsembed.training.networks import PRETRAIN
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.same_teacher import check_same_teacher
-from kwsembed.training.stages import PRETRAIN, Stages
+from kwsembed.training.stages import Stages
 from kwsembed.training.teacher import teacher_record, teacher_targets_of
 
 SCHEDULE = ScheduleConfig(batch_size=4, epoch_steps=2, teacher_epochs=2)
@@ -72,7 +73,7 @@ def pretrained(data, folder: Path, *, epochs: int = 2, resume: bool = False):
         return None, said
     result = stages.pretrain()
     assert np.isfinite([epoch["loss"] for epoch in result["history"]]).all()
-    return [variable.numpy() for variable in stages.pretrained().variables], said
+    return [variable.numpy() for variable in stages.networks.pretrained().variables], said
 
 
 class _KillAfter:

@@ -101,10 +101,10 @@ class CellRunner:
                 sublabel_weight=data.config.sublabel_weight,
                 backwards_share=data.config.backwards_share,
             )
-            return stages.classifier("class_weighted")
+            return stages.networks.classifier("class_weighted")
         stages.pretrain()
         (stages.train_head if variant == "frozen" else stages.train_end_to_end)()
-        return stages.classifier(variant)
+        return stages.networks.classifier(variant)
 
     def _judge(
         self, cell: Cell, classifier: keras.Model, data: TrainingData

@@ -22,68 +22,108 @@ class SuspectedLabel:
     Attributes:
         index: Of the clip.
         suggested: Index of the label that it sounds like.
-        own_probability: Of its own label, from a classifier that was not fitted on its recording, with all
-            labels taken to be equally frequent.
+        own_probability: Of its own label.
         suggested_probability: Of the other.
-        nearest: Index of the clip of that label that is nearest by cosine, from another recording.
     """
 
     index: int
     suggested: int
     own_probability: float
     suggested_probability: float
-    nearest: int
+
+    @property
+    def margin(self) -> float:
+        """By how much its own label is behind; the lower, the more probably it is wrong."""
+        return self.own_probability - self.suggested_probability
 
 
-def suspected_labels(
-    embeddings: np.ndarray, label_index: np.ndarray, groups: Sequence[str], *, seed: int = 0
-) -> list[SuspectedLabel]:
+def suspected_labels(probabilities: np.ndarray, label_index: np.ndarray) -> list[SuspectedLabel]:
     """Clips whose label is probably wrong, the most probable first.
 
-    Out-of-fold probabilities of a logistic regression on the embeddings, by groups, and the rule of confident
-    learning: a clip is suspected of a label whose probability for it is at least what clips of that label
-    have on average, and higher than that of its own (Northcutt, Jiang, Chuang 2021, arXiv:1911.00068,
-    equations 1 and 2). A label with fewer than two groups is neither suspected nor suggested.
+    The rule of confident learning: a clip is suspected of a label whose probability for it is at least what
+    clips of that label have on average, and higher than that of its own (Northcutt, Jiang, Chuang 2021,
+    arXiv:1911.00068, equations 1 and 2).
+
+    Args:
+        probabilities: `(clips, labels)`, with all labels taken to be equally frequent, from somebody who does
+            not simply repeat the clip's label; NaN where nobody can say.
+        label_index: `(clips,)` int, as labelled.
+
+    Example:
+        >>> probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.1, 0.9]])
+        >>> suspected_labels(probabilities, np.array([0, 0, 0, 1, 1]))
+        [SuspectedLabel(index=2, suggested=1, own_probability=0.1, suggested_probability=0.9)]
+    """
+    probabilities = np.asarray(probabilities, np.float64)
+    clips = np.arange(len(probabilities))
+    own = probabilities[clips, label_index]
+    typical = np.array([_mean(own[label_index == label]) for label in range(probabilities.shape[1])])
+    rivals = np.where(probabilities >= typical, probabilities, -1.0)
+    rivals[clips, label_index] = -1.0
+    suggested = rivals.argmax(axis=1)
+    rival = rivals[clips, suggested]
+    suspects = np.flatnonzero(rival > np.nan_to_num(own, nan=2.0))
+    return sorted(
+        (
+            SuspectedLabel(int(clip), int(suggested[clip]), float(own[clip]), float(rival[clip]))
+            for clip in suspects
+        ),
+        key=lambda suspect: suspect.margin,
+    )
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else np.nan
+
+
+def out_of_fold_probabilities(
+    embeddings: np.ndarray, label_index: np.ndarray, groups: Sequence[str], *, labels: int, seed: int = 0
+) -> np.ndarray:
+    """`(clips, labels)` probabilities, every clip by a classifier that was fitted on no clip of its group.
+
+    A logistic regression with balanced classes, in five parts.
 
     Args:
         embeddings: `(clips, dims)`, finite.
         label_index: `(clips,)` int, as labelled.
         groups: `(clips,)` recording or speaker of each.
+        labels: How many there are.
         seed: Of how groups are divided.
+
+    Returns:
+        Probabilities; NaN for labels with fewer than two groups, for their clips, and where a label is absent
+        from what a clip's classifier was fitted on.
 
     Example:
         >>> apart = np.array([[1.0, 0.02 * i] for i in range(6)] + [[0.02 * i, 1.0] for i in range(6)])
         >>> labels = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1])  # the sixth is wrong
-        >>> [found.index for found in suspected_labels(apart, labels, [str(i) for i in range(12)])]
+        >>> found = out_of_fold_probabilities(apart, labels, [str(i) for i in range(12)], labels=2)
+        >>> [suspect.index for suspect in suspected_labels(found, labels)]
         [5]
     """
     label_index, group_names = np.asarray(label_index), np.asarray(groups)
+    probabilities = np.full((len(label_index), labels), np.nan)
     groups_of = {int(k): len(set(group_names[label_index == k])) for k in np.unique(label_index)}
     judged = [label for label, count in groups_of.items() if count >= 2]
     if len(judged) < 2:
-        return []
+        return probabilities
     usable = np.flatnonzero(np.isin(label_index, judged))
-    vectors = _of_length_one(np.asarray(embeddings, np.float64))
-    probabilities = _out_of_fold(vectors[usable], label_index[usable], group_names[usable], judged, seed=seed)
-    columns = np.searchsorted(judged, label_index[usable])
-    own = probabilities[np.arange(len(usable)), columns]
-    typical = np.array([np.nanmean(own[columns == column]) for column in range(len(judged))])
-    rivals = np.where(probabilities >= typical, probabilities, -1.0)
-    rivals[np.arange(len(usable)), columns] = -1.0
-    suggested = rivals.argmax(axis=1)
-    rival = rivals[np.arange(len(usable)), suggested]
-    suspects = np.flatnonzero(rival > np.nan_to_num(own, nan=2.0))
-    suspects = suspects[np.argsort((own - rival)[suspects], kind="stable")]
-    return [
-        SuspectedLabel(
-            index=int(usable[row]),
-            suggested=judged[suggested[row]],
-            own_probability=float(own[row]),
-            suggested_probability=float(rival[row]),
-            nearest=_nearest(int(usable[row]), judged[suggested[row]], vectors, label_index, group_names),
-        )
-        for row in suspects
-    ]
+    vectors = _of_length_one(np.asarray(embeddings, np.float64)[usable])
+    found = _out_of_fold(vectors, label_index[usable], group_names[usable], judged, seed=seed)
+    probabilities[usable[:, None], judged] = found
+    return probabilities
+
+
+def nearest_of_label(
+    index: int, label: int, embeddings: np.ndarray, label_index: np.ndarray, groups: Sequence[str]
+) -> int | None:
+    """Index of the clip of a label that is nearest to a clip by cosine, from another recording, if any is."""
+    others = np.flatnonzero((label_index == label) & (np.asarray(groups) != groups[index]))
+    if not len(others):
+        return None
+    distances = pairwise_distances(embeddings[index : index + 1], embeddings[others], metric="cosine")[0]
+    return int(others[distances.argmin()])
 
 
 def _of_length_one(vectors: np.ndarray) -> np.ndarray:
@@ -113,9 +153,3 @@ def _out_of_fold(
             columns = np.searchsorted(judged, model.classes_)
             probabilities[np.ix_(held_out, columns)] = model.predict_proba(scale * vectors[held_out])
     return probabilities
-
-
-def _nearest(index: int, label: int, vectors: np.ndarray, label_index: np.ndarray, groups: np.ndarray) -> int:
-    others = np.flatnonzero((label_index == label) & (groups != groups[index]))
-    distances = pairwise_distances(vectors[index : index + 1], vectors[others], metric="cosine")[0]
-    return int(others[distances.argmin()])

@@ -51,8 +51,9 @@ def summary(run: RunRecord) -> str:
     if not counts:
         return ""
     by_label = wording.listed([f"{count} of {label}" for label, count in sorted(counts.items())])
-    total = wording.counted(len(run.suspected_labels), "clip sounds", "clips sound")
-    return f"{total} more like another label than like other recordings of the same label: {by_label}."
+    count = len(run.suspected_labels)
+    total, own = wording.counted(count, "clip sounds", "clips sound"), "its" if count == 1 else "their"
+    return f"{total} more like another label than like {own} own: {by_label}."
 
 
 def _key(row: Mapping[str, str]) -> tuple[str, str, str]:

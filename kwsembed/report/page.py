@@ -94,6 +94,7 @@ def render(run: RunRecord) -> str:
                 (suspect, playable(suspect.clip, root=folder)) for suspect in label_suspects.suspects(run)
             ],
             suspects_in_all=label_suspects.summary(run),
+            suspects_as_learned=run.metrics.get("labels_to_check", {}).get("training_clips_as_learned"),
             sizes=run_facts.sizes_table(run),
             durations=run_facts.durations_table(run),
             versions=run_facts.versions_table(run),

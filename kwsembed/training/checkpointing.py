@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,13 @@ class EpochCheckpoint(keras.callbacks.Callback):
 
     Args:
         folder: Folder of the stage; it gets one subfolder `0007` for the state after seven epochs.
+        carried: Variables to save besides those of the model and its optimiser.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, carried: Sequence[keras.Variable] = ()) -> None:
         super().__init__()
         self._folder = folder
+        self._carried = carried
         self.history: list[dict[str, float]] = []
         self._spent_before_s: float | None = 0.0
         self._since_s = time.monotonic()
@@ -58,7 +61,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         if not found:
             return 0
         self._spent_before_s = spent_s(self._folder)
-        load_variables(found[-1] / _STATE, _state_of(model))
+        load_variables(found[-1] / _STATE, [*_state_of(model), *self._carried])
         self.history = json.loads((found[-1] / _HISTORY).read_text(encoding="utf-8"))
         return int(found[-1].name)
 
@@ -70,7 +73,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         """Writes the checkpoint, then drops the one before."""
         self.history.append({name: float(value) for name, value in (logs or {}).items()})
         with atomic.replacing_folder(self._folder / f"{epoch + 1:04d}") as temporary:
-            save_variables(temporary / _STATE, _state_of(self.model))
+            save_variables(temporary / _STATE, [*_state_of(self.model), *self._carried])
             (temporary / _HISTORY).write_text(json.dumps(self.history), encoding="utf-8")
             now_s = time.monotonic() - self._since_s
             spent = None if self._spent_before_s is None else self._spent_before_s + now_s

@@ -17,6 +17,7 @@ from kwsembed.training.rebalancing import MeanOf, PerExample, cross_entropy
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stage import StagePlan, run_stage
 from kwsembed.training.sublabels import Sublabels, with_second_head
+from kwsembed.training.training_dynamics import TrainingDynamics
 
 Batches = Callable[[int, int], tf.data.Dataset]
 """From a first step and the step before which to stop to batches of `(log_mel, {"class", "item", ...})`."""
@@ -69,6 +70,7 @@ class ClassifierTraining:
         *,
         loss: PerExample,
         sublabel_weight: float,
+        dynamics: TrainingDynamics | None = None,
     ) -> tuple[keras.Model, list[dict[str, float]]]:
         """Trains phase after phase, each from its newest checkpoint.
 
@@ -77,6 +79,7 @@ class ClassifierTraining:
             phases: In order.
             loss: Of classes, per example.
             sublabel_weight: Of the second task; 0 for none.
+            dynamics: Looks on.
 
         Returns:
             The trained classifier, and a dict of metrics per epoch.
@@ -107,7 +110,11 @@ class ClassifierTraining:
                 phase.plan,
                 dataset=_weighted(phase.batches, phase.class_weights, sublabels),
                 run=self._run,
-                callbacks=[ClassifierMonitor(classifier, self._data)],
+                callbacks=[
+                    ClassifierMonitor(classifier, self._data),
+                    *([dynamics.watch(classifier, self._data.anchors("train"))] if dynamics else []),
+                ],
+                carried=dynamics.carried if dynamics else [],
                 progress=self._progress(phase.plan.name),
             )
         return classifier, history

@@ -106,8 +106,8 @@ def _write_embeddings(run: RunDirectory, data: TrainingData, stages: Stages, var
         content,
         label_index=data.classes_of(split),
         name=np.array([data.store.clips[index].name for index in data.clips_of(split)]),
-        before=forward(stages.embedder(), windows),
-        pretrained=forward(stages.pretrained(), windows),
-        chosen=forward(embedder_of(stages.classifier(variant)), windows),
+        before=forward(stages.networks.embedder(), windows),
+        pretrained=forward(stages.networks.pretrained(), windows),
+        chosen=forward(embedder_of(stages.networks.classifier(variant)), windows),
     )
     atomic.write_bytes(run.details / "embeddings.npz", content.getvalue())

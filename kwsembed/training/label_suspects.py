@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 
 import keras
 import numpy as np
 
 from kwsembed import atomic
-from kwsembed.evaluation.suspected_labels import suspected_labels
+from kwsembed.evaluation.suspected_labels import (
+    SuspectedLabel,
+    nearest_of_label,
+    out_of_fold_probabilities,
+    suspected_labels,
+)
 from kwsembed.models import forward
 from kwsembed.training.data import SPLITS, TrainingData
 from kwsembed.training.run_directory import RunDirectory
@@ -26,17 +32,21 @@ COLUMNS = (
 )
 
 
-def write_suspects(run: RunDirectory, data: TrainingData, embedder: keras.Model) -> int:
+def write_suspects(
+    run: RunDirectory, data: TrainingData, embedder: keras.Model, *, learned: np.ndarray | None = None
+) -> int:
     """Writes RUN/details/suspected_labels.csv, the most probable first.
 
-    Clips of all splits are judged, each by one window (see `TrainingData.anchors`). The network was trained
-    on the labels of the training split, wrong ones among them, and has learned most of these by heart; of
-    validation and test it knows nothing.
+    Clips are judged by one window each (see `TrainingData.anchors`): those of validation and test, which
+    training does not know, by what other recordings sound like to the network, and those that it was trained
+    on by how it learned them, since in the end it has most wrong labels by heart.
 
     Args:
         run: The run directory.
         data: Its data.
         embedder: Embedder of the end-to-end network; of the frozen one where there is no other.
+        learned: `(training clips, labels)` probabilities, the mean over the epochs of a training from random
+            weights (see `TrainingDynamics`). Without it training clips are judged like the others.
 
     Returns:
         How many clips are suspected.
@@ -45,14 +55,18 @@ def write_suspects(run: RunDirectory, data: TrainingData, embedder: keras.Model)
     clips = np.concatenate([data.clips_of(split) for split in present])
     embeddings = np.concatenate([forward(embedder, data.anchors(split)) for split in present])
     suspects = []
+    groups = [data.store.clips[clip].group for clip in clips]
     if np.all(np.isfinite(embeddings)):
-        groups = [data.store.clips[clip].group for clip in clips]
-        suspects = suspected_labels(embeddings, data.classes[clips], groups, seed=data.config.seed)
+        probabilities = out_of_fold_probabilities(
+            embeddings, data.classes[clips], groups, labels=len(data.labels), seed=data.config.seed
+        )
+        suspects = _suspects(probabilities, data.classes[clips], learned)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     for suspect in suspects:
         clip = data.store.clips[clips[suspect.index]]
+        nearest = nearest_of_label(suspect.index, suspect.suggested, embeddings, data.classes[clips], groups)
         rows.writerow(
             (
                 clip.split,
@@ -62,9 +76,26 @@ def write_suspects(run: RunDirectory, data: TrainingData, embedder: keras.Model)
                 data.labels[suspect.suggested],
                 f"{suspect.own_probability:.4f}",
                 f"{suspect.suggested_probability:.4f}",
-                data.store.clips[clips[suspect.nearest]].name,
+                "" if nearest is None else data.store.clips[clips[nearest]].name,
             )
         )
     run.details.mkdir(exist_ok=True)
     atomic.write_text(run.details / "suspected_labels.csv", text.getvalue())
     return len(suspects)
+
+
+def _suspects(
+    out_of_fold: np.ndarray, classes: np.ndarray, learned: np.ndarray | None
+) -> list[SuspectedLabel]:
+    """Of training clips, which come first, by how they were learned; of the others by their own kind."""
+    if learned is None:
+        return suspected_labels(out_of_fold, classes)
+    trained = len(learned)
+    others = suspected_labels(out_of_fold[trained:], classes[trained:])
+    return sorted(
+        [
+            *suspected_labels(learned, classes[:trained]),
+            *(dataclasses.replace(suspect, index=suspect.index + trained) for suspect in others),
+        ],
+        key=lambda suspect: suspect.margin,
+    )

@@ -43,7 +43,7 @@ class ClassifierMonitor(_Monitor):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds the metrics to the epoch's logs."""
-        self._log(logs, _softmax(forward(self._classifier, self._windows)))
+        self._log(logs, softmax(forward(self._classifier, self._windows)))
 
 
 class EmbeddingMonitor(_Monitor):
@@ -65,10 +65,10 @@ class EmbeddingMonitor(_Monitor):
         means = np.stack(
             [known[self._anchor_classes == c].mean(axis=0) for c in range(len(self._data.labels))]
         )
-        self._log(logs, _softmax(forward(self._anchors.embedder, self._windows) @ means.T))
+        self._log(logs, softmax(forward(self._anchors.embedder, self._windows) @ means.T))
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: np.ndarray) -> np.ndarray:
     """`(clips, labels)` that add up to 1 for each clip, which makes them comparable between clips."""
     scores = np.exp(logits - logits.max(axis=1, keepdims=True))
     return scores / scores.sum(axis=1, keepdims=True)

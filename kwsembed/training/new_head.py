@@ -28,10 +28,11 @@ from kwsembed.training import details, outcome, shipping
 from kwsembed.training.before_after import before_and_after, judge_bundle, table_csv, table_lines
 from kwsembed.training.data import TrainingData
 from kwsembed.training.label_suspects import write_suspects
+from kwsembed.training.networks import FROZEN, PRETRAIN
 from kwsembed.training.prior_run import PriorRun, continue_head
 from kwsembed.training.record import data_record, describe, versions
 from kwsembed.training.run_directory import RunDirectory
-from kwsembed.training.stages import FROZEN, PRETRAIN, Stages
+from kwsembed.training.stages import Stages
 from kwsembed.training.variables_file import save_variables
 
 Say = Callable[[str], None]
@@ -120,7 +121,7 @@ def train_new_head(
     run.finish(PRETRAIN, {"history": [], "composition": {}, "from": str(prior.run.root)})
 
     post = PostProcessing()
-    classifier = stages.classifier(FROZEN)
+    classifier = stages.networks.classifier(FROZEN)
     splits = [split for split in ("validation", "test") if len(data.clips_of(split))]
     scorer = network_scorer(classifier, config.frontend)
     judgements = {

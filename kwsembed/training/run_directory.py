@@ -98,6 +98,10 @@ class RunDirectory:
         """Where the final weights of a stage lie."""
         return self.checkpoints / f"{stage}.npz"
 
+    def dynamics(self, stage: str) -> Path:
+        """Where it lies what a stage's network thought of its training clips, if it was watched."""
+        return self.checkpoints / f"{stage}_dynamics.npz"
+
     def epochs(self, stage: str) -> Path:
         """Where the checkpoints of an unfinished stage lie."""
         return self.checkpoints / f"{stage}.epochs"

@@ -57,6 +57,7 @@ def run_stage(
     dataset: Callable[[int, int], tf.data.Dataset],
     run: RunDirectory,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    carried: Sequence[keras.Variable] = (),
     progress: Progress,
 ) -> list[dict[str, float]]:
     """Trains a compiled model from its newest checkpoint, or from the start, to the end of the plan.
@@ -67,12 +68,13 @@ def run_stage(
         dataset: `(first_step, last_step)` -> batches of exactly these steps.
         run: Where checkpoints and TensorBoard logs go.
         callbacks: Further callbacks; they run before the checkpoint, so that what they log is saved.
+        carried: Variables of callbacks, which a checkpoint keeps too.
         progress: Called with steps done and steps in all.
 
     Returns:
         One dict of metrics per epoch, those before a resume included.
     """
-    checkpoint = EpochCheckpoint(run.epochs(plan.name))
+    checkpoint = EpochCheckpoint(run.epochs(plan.name), carried)
     first_epoch = checkpoint.restore(model)
     total = plan.epochs * plan.epoch_steps
     if first_epoch < plan.epochs:

@@ -15,25 +15,20 @@ from kwsembed import atomic
 from kwsembed.config import TrainConfig
 from kwsembed.data.pipeline import training_dataset
 from kwsembed.data.sampling import WindowSchedule
-from kwsembed.models import build_classifier, build_embedder
 from kwsembed.models.fused_normalization import for_training
 from kwsembed.progress import Progress
 from kwsembed.training.checkpointing import spent_s
 from kwsembed.training.class_weights import class_factors, with_factors
 from kwsembed.training.classifying import ClassifierTraining, ClassifyingPhase
+from kwsembed.training.composition import composition_line
 from kwsembed.training.data import TrainingData
+from kwsembed.training.networks import CLASS_WEIGHTED, END_TO_END, FROZEN, PRETRAIN, Networks
 from kwsembed.training.pretraining import pretrain_embedder
 from kwsembed.training.rebalancing import epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stage import StagePlan
-from kwsembed.training.variables_file import load_variables, save_variables
-
-PRETRAIN = "pretrain"
-CLASS_WEIGHTED = "class_weighted"
-FROZEN = "frozen"
-END_TO_END = "end_to_end"
-VARIANTS = (CLASS_WEIGHTED, FROZEN, END_TO_END)
-STAGES = (CLASS_WEIGHTED, PRETRAIN, FROZEN, END_TO_END)
+from kwsembed.training.training_dynamics import TrainingDynamics
+from kwsembed.training.variables_file import save_variables
 
 
 class Stages:
@@ -44,6 +39,9 @@ class Stages:
         run: Where checkpoints and logs go.
         progress: Makes a progress function from a stage's name.
         say: Receives lines for the user.
+
+    Attributes:
+        networks: As they begin, and as the stages leave them.
     """
 
     def __init__(
@@ -59,30 +57,7 @@ class Stages:
         self._progress = progress
         self._say = say
         self._config: TrainConfig = data.config
-
-    def embedder(self) -> keras.Model:
-        """A new embedder with the run's initial weights."""
-        config = self._config
-        return build_embedder(
-            config.backbone,
-            frames=config.frontend.frame_count(config.window_samples),
-            mels=config.frontend.mel_count,
-            width=config.width,
-            embedding_size=config.embedding_size,
-            seed=config.seed,
-        )
-
-    def pretrained(self) -> keras.Model:
-        """A new embedder with the weights that `pretrain` left."""
-        embedder = self.embedder()
-        load_variables(self._run.weights(PRETRAIN), embedder.variables)
-        return embedder
-
-    def classifier(self, variant: str) -> keras.Model:
-        """A new classifier with the weights that a variant's stage left."""
-        classifier = self._classifier_on(self.embedder())
-        load_variables(self._run.weights(variant), classifier.variables)
-        return classifier
+        self.networks = Networks(data, run)
 
     def pretrain(self) -> dict[str, Any]:
         """Trains the embedder on the pretraining objective."""
@@ -91,7 +66,7 @@ class Stages:
 
         def train() -> tuple[keras.Model, list[dict[str, float]]]:
             return pretrain_embedder(
-                for_training(self.embedder()),
+                for_training(self.networks.embedder()),
                 self._data,
                 self._run,
                 plan=self._plan(PRETRAIN, self._config.pretraining_epochs, settings.pretrain_learning_rate),
@@ -112,10 +87,10 @@ class Stages:
         settings = self._config.schedule
 
         def start() -> keras.Model:
-            embedder = self.pretrained()
+            embedder = self.networks.pretrained()
             # Frozen layers run in inference mode, so batch statistics stay those of pretraining.
             embedder.trainable = False
-            classifier = self._classifier_on(embedder)
+            classifier = self.networks.classifier_on(embedder)
             if begin_at is not None:
                 begin_at(classifier)
             return classifier
@@ -133,7 +108,7 @@ class Stages:
         settings = self._config.schedule
         return self._classify(
             END_TO_END,
-            lambda: self._classifier_on(for_training(self.pretrained())),
+            lambda: self.networks.classifier_on(for_training(self.networks.pretrained())),
             settings.finetune_epochs,
             settings.finetune_learning_rate,
             sublabel_weight=self._config.sublabel_weight,
@@ -141,18 +116,31 @@ class Stages:
         )
 
     def train_from_scratch(
-        self, *, rebalance: str = "class_weight", sublabel_weight: float = 0.0, backwards_share: float = 0.0
+        self,
+        *,
+        rebalance: str = "class_weight",
+        sublabel_weight: float = 0.0,
+        backwards_share: float = 0.0,
+        watched: bool = False,
     ) -> dict[str, Any]:
-        """Trains the whole network from random weights; with class weights alone it is the yardstick."""
+        """Trains the whole network from random weights; with class weights alone it is the yardstick.
+
+        Args:
+            rebalance: Remedy for imbalance.
+            sublabel_weight: Of the second task; 0 for none.
+            backwards_share: See `TrainConfig`.
+            watched: Whether to keep what the network thinks of the training clips while it learns them.
+        """
         settings = self._config.schedule
         return self._classify(
             CLASS_WEIGHTED,
-            lambda: self._classifier_on(for_training(self.embedder())),
+            lambda: self.networks.classifier_on(for_training(self.networks.embedder())),
             settings.scratch_epochs,
             settings.pretrain_learning_rate,
             rebalance=rebalance,
             sublabel_weight=sublabel_weight,
             backwards_share=backwards_share,
+            dynamics=self.networks.dynamics() if watched else None,
         )
 
     def _classify(
@@ -165,6 +153,7 @@ class Stages:
         backwards_share: float,
         rebalance: str | None = None,
         sublabel_weight: float = 0.0,
+        dynamics: TrainingDynamics | None = None,
     ) -> dict[str, Any]:
         """Trains a classifier with a remedy for imbalance, in one phase or two."""
         remedy = rebalancing(rebalance or self._config.rebalance)
@@ -198,11 +187,18 @@ class Stages:
                 )
             ]
             training = ClassifierTraining(
-                self._data, self._run, progress=self._progress, new_head=self._classifier_on
+                self._data, self._run, progress=self._progress, new_head=self.networks.classifier_on
             )
             classifier, history = training.train(
-                start(), phases, loss=remedy.loss(class_counts), sublabel_weight=sublabel_weight
+                start(),
+                phases,
+                loss=remedy.loss(class_counts),
+                sublabel_weight=sublabel_weight,
+                dynamics=dynamics,
             )
+            if dynamics is not None:
+                with atomic.replacing(self._run.dynamics(stage)) as temporary:
+                    save_variables(temporary, dynamics.carried)
             if remedy.logit_offset is not None:
                 bias = classifier.get_layer("logits").bias
                 bias.assign_add(remedy.logit_offset(class_counts).astype(np.float32))
@@ -224,7 +220,7 @@ class Stages:
         for number, (schedule, class_weights) in enumerate(phases):
             self._say(
                 f"{_phase_name(stage, number)}: a batch of {schedule.batch_size} holds "
-                f"{self._composition(schedule, class_weights)}"
+                f"{composition_line(schedule, class_weights, self._data.labels)}"
             )
         earlier_s = [spent_s(self._run.epochs(_phase_name(stage, number))) for number in range(len(phases))]
         since_s = time.monotonic()
@@ -244,18 +240,6 @@ class Stages:
         self._run.finish(stage, result)
         return result
 
-    def _composition(self, schedule: WindowSchedule, class_weights: np.ndarray | None) -> str:
-        """Windows of each class in a batch, on average, and what each weighs."""
-        parts = []
-        for index, label in enumerate(self._data.labels):
-            weight = "" if class_weights is None else f" of weight {class_weights[index]:.2f}"
-            backwards = ""
-            if index == schedule.backwards_class and schedule.backwards_share > 0:
-                backwards = f" ({100 * schedule.backwards_share:.0f} % of them events played backwards)"
-            count = schedule.probabilities[index] * schedule.batch_size
-            parts.append(f"{label} {count:.1f}{weight}{backwards}")
-        return ", ".join(parts)
-
     def _plan(self, name: str, epochs: int, learning_rate: float) -> StagePlan:
         settings = self._config.schedule
         return StagePlan(
@@ -265,9 +249,6 @@ class Stages:
             learning_rate=learning_rate,
             weight_decay=settings.weight_decay,
         )
-
-    def _classifier_on(self, embedder: keras.Model) -> keras.Model:
-        return build_classifier(embedder, len(self._data.labels), seed=self._config.seed)
 
     def _batches(
         self,

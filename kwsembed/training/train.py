@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,12 @@ from kwsembed.training.choice import choose_variant
 from kwsembed.training.class_weights import class_factors
 from kwsembed.training.data import TrainingData
 from kwsembed.training.label_suspects import write_suspects
+from kwsembed.training.networks import END_TO_END, STAGES, VARIANTS
 from kwsembed.training.record import data_record, describe, versions
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.same_surroundings import check_same_surroundings
 from kwsembed.training.same_teacher import check_same_teacher
-from kwsembed.training.stages import END_TO_END, STAGES, VARIANTS, Stages
+from kwsembed.training.stages import Stages
 from kwsembed.training.teacher import teacher_record
 
 Say = Callable[[str], None]
@@ -144,7 +146,12 @@ def train(
     steps: dict[str, Callable[[], dict[str, Any]]] = dict(
         zip(
             STAGES,
-            (stages.train_from_scratch, stages.pretrain, stages.train_head, stages.train_end_to_end),
+            (
+                partial(stages.train_from_scratch, watched=True),
+                stages.pretrain,
+                stages.train_head,
+                stages.train_end_to_end,
+            ),
             strict=True,
         )
     )
@@ -162,7 +169,7 @@ def train(
     stage_s["evaluate"] = time.monotonic() - since
 
     since = time.monotonic()
-    classifier = stages.classifier(choice.variant)
+    classifier = stages.networks.classifier(choice.variant)
     with atomic.replacing(run.model) as temporary:
         classifier.save(temporary)
     shipped = shipping.ship(
@@ -187,8 +194,11 @@ def train(
         points=shipped.points,
         bias=shipped.bias,
     )
-    # Of the network that had its labels longest, kept or not: see docs/decisions/0023-labels-to-check.md.
-    suspected = write_suspects(run, dataset, embedder_of(stages.classifier(END_TO_END)))
+    # By the end-to-end network, kept or not: see docs/decisions/0023-labels-to-check.md.
+    learned = stages.networks.learned_probabilities()
+    suspected = write_suspects(
+        run, dataset, embedder_of(stages.networks.classifier(END_TO_END)), learned=learned
+    )
     metrics = {
         "format": 1,
         "command": command or f"kwsembed.train({str(data)!r}, {str(out)!r})",
@@ -200,6 +210,7 @@ def train(
         "batch_composition": {stage: result["composition"] for stage, result in results.items()},
         "class_weights": results["class_weighted"]["class_weights"],
         "teacher": teacher,
+        "labels_to_check": {"clips": suspected, "training_clips_as_learned": learned is not None},
         "variants": variants,
         "chosen": {"variant": choice.variant, "criterion": choice.criterion, **shipped.record},
     }
@@ -223,7 +234,7 @@ def _judge_variants(
     judgements: dict[str, dict[str, Judgement]] = {}
     splits = [split for split in ("validation", "test") if len(data.clips_of(split))]
     for variant in VARIANTS:
-        scorer = network_scorer(stages.classifier(variant), data.config.frontend)
+        scorer = network_scorer(stages.networks.classifier(variant), data.config.frontend)
         judgements[variant] = {
             split: judge(
                 scorer,

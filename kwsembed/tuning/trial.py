@@ -26,8 +26,9 @@ from kwsembed.manifest import Manifest
 from kwsembed.progress import ProgressLine
 from kwsembed.training.choice import choose_variant
 from kwsembed.training.data import TrainingData
+from kwsembed.training.networks import END_TO_END, FROZEN
 from kwsembed.training.run_directory import RunDirectory
-from kwsembed.training.stages import END_TO_END, FROZEN, Stages
+from kwsembed.training.stages import Stages
 from kwsembed.tuning import hparams
 from kwsembed.tuning.account import in_words, sentence
 from kwsembed.tuning.objective import Figures, figures_of, mean_figures
@@ -195,7 +196,7 @@ def _train_once(
 
 def _validation_metrics(stages: Stages, data: TrainingData, variant: str) -> dict[str, Any]:
     judgement = judge(
-        network_scorer(stages.classifier(variant), data.config.frontend),
+        network_scorer(stages.networks.classifier(variant), data.config.frontend),
         data.audio("validation"),
         post=PostProcessing(),
     )
