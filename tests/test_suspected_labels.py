@@ -172,8 +172,10 @@ def test_clips_that_were_trained_on_are_judged_by_how_they_were_learned_and_the_
     following = LABELS[LABELS.index(clip.label) + 1]
     assert (row["path"], row["label"], row["suggested"]) == (clip.name, clip.label, following)
     assert (float(row["own_probability"]), float(row["suggested_probability"])) == (0.1, 0.7)
-    margins = [float(row["own_probability"]) - float(row["suggested_probability"]) for row in rows]
-    assert margins == sorted(margins)
+    # The most probable of validation comes first, then that of training, then the rest of validation.
+    assert [row["split"] for row in rows] == ["validation", "train", *["validation"] * (len(rows) - 2)]
+    others = [row for row in listed(tmp_path, store) if row["split"] == "validation"]
+    assert [row for row in rows if row["split"] == "validation"] == others
 
 
 def test_planted_labels_are_counted_by_split_and_by_rank(tmp_path):

@@ -1,4 +1,4 @@
-"""Clips whose label is probably wrong: what other recordings of their label do not sound like."""
+"""Clips whose label is probably wrong, by confident learning."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
+from itertools import zip_longest
 
 import keras
 import numpy as np
@@ -35,7 +35,7 @@ COLUMNS = (
 def write_suspects(
     run: RunDirectory, data: TrainingData, embedder: keras.Model, *, learned: np.ndarray | None = None
 ) -> int:
-    """Writes RUN/details/suspected_labels.csv, the most probable first.
+    """Writes RUN/details/suspected_labels.csv, the most probable first, training and the others in turns.
 
     Clips are judged by one window each (see `TrainingData.anchors`): those of validation and test, which
     training does not know, by what other recordings sound like to the network, and those that it was trained
@@ -87,15 +87,13 @@ def write_suspects(
 def _suspects(
     out_of_fold: np.ndarray, classes: np.ndarray, learned: np.ndarray | None
 ) -> list[SuspectedLabel]:
-    """Of training clips, which come first, by how they were learned; of the others by their own kind."""
+    """Those of training, whose clips come first, by how they were learned; the others by other recordings.
+
+    The two take turns, since a mean over a whole training is never as sure as what follows it.
+    """
+    suspects = suspected_labels(out_of_fold, classes)
     if learned is None:
-        return suspected_labels(out_of_fold, classes)
-    trained = len(learned)
-    others = suspected_labels(out_of_fold[trained:], classes[trained:])
-    return sorted(
-        [
-            *suspected_labels(learned, classes[:trained]),
-            *(dataclasses.replace(suspect, index=suspect.index + trained) for suspect in others),
-        ],
-        key=lambda suspect: suspect.margin,
-    )
+        return suspects
+    others = [suspect for suspect in suspects if suspect.index >= len(learned)]
+    trained_on = suspected_labels(learned, classes[: len(learned)])
+    return [suspect for turn in zip_longest(others, trained_on) for suspect in turn if suspect is not None]
