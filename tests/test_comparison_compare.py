@@ -114,6 +114,20 @@ def test_a_report_of_nothing_trains_nothing_and_lists_the_clips_of_every_fold(so
     assert "tensorflow" in sitting["versions"]
 
 
+def test_a_study_is_not_gone_on_with_under_other_noise(sounds, tmp_path, capsys):
+    nights, config = tmp_path / "nights", tmp_path / "noisy.toml"
+    config.write_text(f'{CONFIG}[augment]\nnoise = "{nights}"\n')
+    nights.mkdir()
+    random = np.random.default_rng(8)
+    command = command_of(sounds, tmp_path / "STUDY", "--report-only", "--config", str(config))
+    for name, code in (("hum.wav", 0), ("fan.wav", 2)):
+        wav.write(nights / name, background(random, 16000, duration_s=1.5), 16000)
+        assert main(command) == code
+    assert "other noise or impulse responses" in capsys.readouterr().err.splitlines()[-1]
+    (nights / "fan.wav").unlink()
+    assert main(command) == 0
+
+
 def test_data_without_folds_are_split_anew_for_each_number(sounds, tmp_path):
     lines = [line.rpartition(",")[0] for line in sounds.read_text().splitlines()]
     data = sounds.parent / "unfolded.csv"

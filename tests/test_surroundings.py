@@ -228,8 +228,8 @@ def test_a_run_is_not_gone_on_with_under_other_recordings(tmp_path, sounds):
     run = RunDirectory(tmp_path / "RUN")
     run.start(TrainConfig(), read_manifest(sounds), resume=False)
     begun = surroundings_of(tmp_path, noise=tmp_path / "nights")
-    check_same_surroundings(run, begun)
-    check_same_surroundings(run, surroundings_of(tmp_path, noise=tmp_path / "nights"))
+    check_same_surroundings(run.surroundings, begun)
+    check_same_surroundings(run.surroundings, surroundings_of(tmp_path, noise=tmp_path / "nights"))
     write_tone(tmp_path / "nights" / "fan.wav", hz=120.0)
     with pytest.raises(RunError, match="2 recordings of noise"):
-        check_same_surroundings(run, surroundings_of(tmp_path, noise=tmp_path / "nights"))
+        check_same_surroundings(run.surroundings, surroundings_of(tmp_path, noise=tmp_path / "nights"))

@@ -22,6 +22,7 @@ from kwsembed.errors import ConfigError
 from kwsembed.manifest import Manifest, read_manifest
 from kwsembed.progress import ProgressLine
 from kwsembed.training.record import versions
+from kwsembed.training.same_surroundings import check_same_surroundings
 from kwsembed.training.teacher import teacher_record
 
 Say = Callable[[str], None]
@@ -136,7 +137,7 @@ def _run_study(
         sample_rate_hz=plan.config.frontend.sample_rate_hz,
         progress=ProgressLine("decoding", unit="clips"),
     )
-    Surroundings.of(
+    surroundings = Surroundings.of(
         plan.config.augment,
         manifest,
         cache_dir=store.folder,
@@ -145,6 +146,7 @@ def _run_study(
     )
     judged = judged_clips(manifest, store, plan.folds)
     folder.claim(plan, command=command, versions=versions(), teacher=teacher)
+    check_same_surroundings(folder.surroundings, surroundings)
     record_judged_clips(folder.clips, judged)
     if report_only:
         return write_results(folder, say=say)

@@ -131,6 +131,7 @@ class StudyFolder:
         self.cells = self.root / "cells"
         self.plan = self.root / "study.json"
         self.clips = self.root / "clips.csv"
+        self.surroundings = self.root / "surroundings.json"
         self.results = self.root / "results.csv"
         self.page = self.root / "report.html"
         self._unfinished = self.root / "unfinished"

@@ -1,33 +1,37 @@
-"""Refuses to go on with a run under other noise or other rooms than those that it began with."""
+"""Refuses to go on with a run, study or search under other noise or rooms than those it began with."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from kwsembed import atomic
 from kwsembed.data.surroundings import Surroundings
 from kwsembed.errors import RunError
-from kwsembed.training.run_directory import RunDirectory
 
 
-def check_same_surroundings(run: RunDirectory, surroundings: Surroundings) -> None:
-    """Refuses to go on with a run that other recordings began; notes them in a new run.
+def check_same_surroundings(note: Path, surroundings: Surroundings) -> None:
+    """Refuses to go on with what other recordings began; notes them where nothing was begun yet.
+
+    Args:
+        note: File in the folder of the run, study or search.
+        surroundings: Noise and rooms of now.
 
     Raises:
-        RunError: The folders of that name do not hold what they held when the run was started.
+        RunError: The folders of that name do not hold what they held at the start.
     """
     if not surroundings.digest:
         return
-    if not run.surroundings.exists():
-        atomic.write_json(run.surroundings, surroundings.record())
+    if not note.exists():
+        atomic.write_json(note, surroundings.record())
         return
-    earlier, now = json.loads(run.surroundings.read_text(encoding="utf-8")), surroundings.record() or {}
+    earlier, now = json.loads(note.read_text(encoding="utf-8")), surroundings.record() or {}
     if earlier["sha256"] != now["sha256"]:
         raise RunError(
             "this was started with other noise or impulse responses, so it cannot be gone on with",
             expected=_counts(earlier),
             received=_counts(now),
-            where=run.surroundings,
+            where=note,
             fix="give the same recordings as before, or choose another --out",
         )
 

@@ -19,8 +19,6 @@ from kwsembed.config import TrainConfig
 from kwsembed.data.cache import build_cache, default_cache_dir
 from kwsembed.data.surroundings import check_folders
 from kwsembed.detection.post_processing import PostProcessing
-from kwsembed.evaluation.judge import Judgement, judge
-from kwsembed.evaluation.scoring import network_scorer
 from kwsembed.manifest import assign_splits, read_manifest
 from kwsembed.manifest.further import with_negatives
 from kwsembed.models import embedder_of
@@ -30,6 +28,7 @@ from kwsembed.training import details, outcome, shipping
 from kwsembed.training.choice import choose_variant
 from kwsembed.training.class_weights import class_factors
 from kwsembed.training.data import TrainingData
+from kwsembed.training.judging import judge_variants
 from kwsembed.training.label_suspects import write_suspects
 from kwsembed.training.networks import END_TO_END, STAGES, VARIANTS
 from kwsembed.training.record import data_record, describe, versions
@@ -138,7 +137,7 @@ def train(
     # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
     run.start(config, manifest, resume=resume)
     check_same_teacher(run, teacher)
-    check_same_surroundings(run, dataset.surroundings)
+    check_same_surroundings(run.surroundings, dataset.surroundings)
     describe(dataset, manifest, say)
     stage_s: dict[str, float | None] = {"cache": time.monotonic() - started}
 
@@ -163,7 +162,7 @@ def train(
 
     since = time.monotonic()
     post = PostProcessing()
-    variants, judgements = _judge_variants(stages, dataset, post)
+    variants, judgements = judge_variants(stages.networks, dataset, post=post, progress=_progress)
     choice = choose_variant({name: variants[name]["validation"] for name in VARIANTS})
     say(choice.sentence)
     stage_s["evaluate"] = time.monotonic() - since
@@ -224,30 +223,6 @@ def train(
     say(f"report: {run.report}")
     say(f"bundle: {run.bundle}")
     return TrainResult(run=run.root, metrics=metrics)
-
-
-def _judge_variants(
-    stages: Stages, data: TrainingData, post: PostProcessing
-) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Judgement]]]:
-    """Metrics and judgements by variant and split; thresholds always come from validation."""
-    variants: dict[str, dict[str, Any]] = {}
-    judgements: dict[str, dict[str, Judgement]] = {}
-    splits = [split for split in ("validation", "test") if len(data.clips_of(split))]
-    for variant in VARIANTS:
-        scorer = network_scorer(stages.networks.classifier(variant), data.config.frontend)
-        judgements[variant] = {
-            split: judge(
-                scorer,
-                data.audio(split),
-                post=post,
-                progress=_progress(f"{variant} on {split}", unit="clips"),
-            )
-            for split in splits
-        }
-        validation = judgements[variant]["validation"]
-        points = validation.choose_thresholds(data.config.target_false_alarms_per_hour)
-        variants[variant] = shipping.metrics_by_split(judgements[variant], points, validation.fit_bias())
-    return variants, judgements
 
 
 def _progress(title: str, *, unit: str) -> Progress:

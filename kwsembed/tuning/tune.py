@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 import keras_tuner
@@ -21,11 +18,13 @@ from kwsembed.manifest import Manifest, assign_splits, read_manifest
 from kwsembed.methods import SEARCH_GROUPS
 from kwsembed.progress import ProgressLine
 from kwsembed.training.class_weights import class_factors
+from kwsembed.training.same_surroundings import check_same_surroundings
 from kwsembed.tuning import hparams
-from kwsembed.tuning.account import Account, sentence, what_is_judged
+from kwsembed.tuning.account import Account, what_is_judged
 from kwsembed.tuning.distribution import CHIEF, WORKER, await_chief, role_of
 from kwsembed.tuning.oracle import build_oracle
-from kwsembed.tuning.search_folder import COMPLETED, SearchFolder, Trial
+from kwsembed.tuning.result import TuneResult, result_of, train_command
+from kwsembed.tuning.search_folder import SearchFolder, Trial
 from kwsembed.tuning.space import search_space, shortened
 from kwsembed.tuning.trial import TrialSetting, trial_runner
 from kwsembed.tuning.tuner import DeploymentTuner, RunTrial
@@ -35,21 +34,6 @@ Say = Callable[[str], None]
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-@dataclass(frozen=True)
-class TuneResult:
-    """What a search found.
-
-    Attributes:
-        out: Folder of the search, with `best.toml` and `results.csv`.
-        trials: Finished trials by number, failed ones too.
-        best: The completed trial with the highest objective.
-    """
-
-    out: Path
-    trials: tuple[Trial, ...]
-    best: Trial
 
 
 def tune(
@@ -155,6 +139,7 @@ def tune(
             sample_rate_hz=start.frontend.sample_rate_hz,
             progress=ProgressLine("decoding noise", unit="recordings"),
         )
+        check_same_surroundings(folder.surroundings, surroundings)
         setting = TrialSetting(manifest, store, seeds=seeds, frozen=frozen, surroundings=surroundings)
         run = trial_runner(start, setting, folder, trials=trials, say=say)
     if role != WORKER:
@@ -162,10 +147,10 @@ def tune(
         oracle.on_end = Account(folder, asked, trials=trials, say=say)
     tuner = DeploymentTuner(oracle, folder=folder, role=role, run=run)
     _search(tuner, role, say)
-    command = _train_command(
+    command = train_command(
         data, folder, background=background, test_folds=test_folds, validation_folds=validation_folds
     )
-    return _result(folder, asked, role, command=command, say=say)
+    return result_of(folder, asked, role, command=command, say=say)
 
 
 def _refuse(number: int, values: dict[str, float | str]) -> Trial:
@@ -209,50 +194,3 @@ def _search(tuner: DeploymentTuner, role: str, say: Say) -> None:
                 "the chief cannot listen at its address", received=error, fix="choose another port"
             ) from None
         raise
-
-
-def _result(folder: SearchFolder, asked: TrainConfig, role: str, *, command: str, say: Say) -> TuneResult:
-    trials = folder.read_trials()
-    completed = [trial for trial in trials if trial.status == COMPLETED]
-    if not completed:
-        if role == CHIEF and not trials:
-            raise RunError(
-                "the workers' results are not in the folder of the search",
-                where=folder.root,
-                fix="give chief and workers the same --out on a drive that all of them see",
-            )
-        raise KwsembedError(
-            "no trial succeeded",
-            received=f"{len(trials)} failed, the first: {trials[0].message if trials else 'none ran'}",
-            fix="lower the learning rates in --config",
-        )
-    best = max(completed, key=lambda trial: trial.merit)
-    if role != WORKER:
-        folder.write_results(trials, unshortened=asked)
-        say(f"best: {sentence(best)}")
-        if best.number and trials[0].number == 0 and trials[0].status == COMPLETED:
-            say(f"default: {sentence(trials[0])}")
-        say(
-            f"the best of {len(completed)} on one validation split looks better than it is; the test split, "
-            "which was not looked at, tells:"
-        )
-        say(command)
-    return TuneResult(folder.root, tuple(trials), best)
-
-
-def _train_command(
-    data: str | os.PathLike[str],
-    folder: SearchFolder,
-    *,
-    background: Sequence[str],
-    test_folds: Sequence[int] | None,
-    validation_folds: Sequence[int] | None,
-) -> str:
-    """The command that trains the best configuration on the same splits."""
-    words = ["kwsembed", "train", str(data), "--out", "RUN", "--config", str(folder.best)]
-    for label in background:
-        words += ["--background", label]
-    for option, folds in (("--test-folds", test_folds), ("--validation-folds", validation_folds)):
-        if folds is not None:
-            words += [option, ",".join(map(str, folds)) or "none"]
-    return shlex.join(words)
