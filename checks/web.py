@@ -8,9 +8,9 @@ Node.js and Chromium (`apt-get install npm chromium`); npm packages go to DIR an
 Exits 1 where page and package differ:
 
 - scores: of the very windows that the page judged, and of those that this package cuts from the file;
-- file: the same events as `kwsembed detect`, to the hop;
+- file: the same events as `kwsembed detect`, to the hop, but for those at the edge of their thresholds;
 - microphone: the events of `kwsembed detect` on the samples that the page heard, and on the recording,
-  wherever its windows start;
+  wherever its windows start, but for the same;
 - the page asked another server for something, raised an error, or does not fit a phone.
 """
 
@@ -30,13 +30,13 @@ from typing import Any
 
 import numpy as np
 
+from checks.edge import Event, at_edge, match, unmatched
 from checks.web_client import npm_packages
 from export.web import export_web
 from kwsembed.audio import wav
 from kwsembed.audio.decode import find_audio, read
 from kwsembed.audio.resample import resample
 from kwsembed.bundle import Bundle
-from kwsembed.detection.events import Detection
 from kwsembed.runtime import Classifier, Detector
 from kwsembed.runtime.windows import WindowBuffer
 
@@ -140,7 +140,7 @@ def _file(answer: dict[str, Any], samples: np.ndarray, bundle: Bundle) -> list[s
     difference = np.abs(heard - windows).max()
     print(f"file: samples differ by at most {difference:.2g}, allowed {SAMPLE_TOLERANCE:g}")
     problems = [] if difference <= SAMPLE_TOLERANCE else ["file: samples differ"]
-    return problems + _same("file", answer, _detect(samples, RATE_HZ, bundle), bundle)
+    return problems + _same("file", _theirs(answer), _ours(samples, RATE_HZ, bundle), bundle)
 
 
 def _microphone(answer: dict[str, Any], samples: np.ndarray, bundle: Bundle) -> list[str]:
@@ -148,54 +148,70 @@ def _microphone(answer: dict[str, Any], samples: np.ndarray, bundle: Bundle) -> 
     windows = _windows(answer)
     heard = np.concatenate([*windows[:-1, :hop], windows[-1]])
     problems = _same(
-        "microphone, what was heard", answer, _detect(heard, bundle.sample_rate_hz, bundle), bundle
+        "microphone, what was heard", _theirs(answer), _ours(heard, bundle.sample_rate_hz, bundle), bundle
     )
-    # Its windows start somewhere in the recording, so it must find what is found wherever they start, and
-    # nothing that is found nowhere.
+    # Its windows start somewhere in the recording, so it must find what is surely found wherever they start,
+    # and surely find nothing that is found nowhere.
     steps = 4
     by_start = []
     for step in range(steps):
-        lead = round(step * bundle.post.hop_s / steps * RATE_HZ)
-        shifted = _detect(np.concatenate([np.zeros(lead, np.float32), samples]), RATE_HZ, bundle)
-        by_start.append([(d.label, d.onset_s - lead / RATE_HZ, d.offset_s - lead / RATE_HZ) for d in shifted])
-    got = [(d["label"], d["onsetS"], d["offsetS"]) for d in answer["detections"]]
-    everywhere = [event for event in by_start[0] if all(_holds(other, event) for other in by_start[1:])]
-    anywhere = [event for events in by_start for event in events]
+        lead_s = step * bundle.post.hop_s / steps
+        lead = np.zeros(round(lead_s * RATE_HZ), np.float32)
+        by_start.append(_moved(_ours(np.concatenate([lead, samples]), RATE_HZ, bundle), -lead_s))
     shift_s = _shift_s(heard, resample(samples, RATE_HZ, bundle.sample_rate_hz), bundle.sample_rate_hz)
-    aligned = [(label, onset + shift_s, offset + shift_s) for label, onset, offset in got]
-    missed = [event for event in everywhere if not _holds(aligned, event)]
-    invented = [event for event in aligned if not _holds(anywhere, event)]
+    got = _moved(_theirs(answer), shift_s)
+    sure = [event for event in by_start[0] if all(_surely(event, others, bundle) for others in by_start)]
+    missed = unmatched(sure, got, bundle.thresholds, collar_s=COLLAR_S)
+    anywhere = [event for events in by_start for event in events]
+    invented = unmatched(got, anywhere, bundle.thresholds, collar_s=COLLAR_S)
     print(
         f"microphone: began {shift_s:.2f} s into the recording; "
-        f"{len(everywhere) - len(missed)} of {len(everywhere)} events found, {len(invented)} invented"
+        f"{len(sure) - len(missed)} of {len(sure)} sure events found, {len(invented)} invented"
     )
-    if not everywhere:
-        problems.append("microphone: the recording holds nothing that is detected wherever windows start")
+    if not sure:
+        problems.append(
+            "microphone: the recording holds nothing that is surely detected wherever windows start"
+        )
     problems += [f"microphone: missed {event}" for event in missed]
     return problems + [f"microphone: invented {event}" for event in invented]
 
 
-def _same(name: str, answer: dict[str, Any], wanted: list[Detection], bundle: Bundle) -> list[str]:
-    got = answer["detections"]
-    print(f"{name}: {len(got)} detections, by kwsembed {len(wanted)}")
-    if [d["label"] for d in got] != [d.label for d in wanted]:
-        return [f"{name}: detections {got}, by kwsembed {wanted}"]
-    if not wanted:
-        return [f"{name}: nothing was detected, so nothing is proved"]
+def _surely(event: Event, others: list[Event], bundle: Bundle) -> bool:
+    found = match(event, others, collar_s=COLLAR_S)
+    return found is not None and not at_edge(found, bundle.thresholds)
+
+
+def _same(name: str, got: list[Event], wanted: list[Event], bundle: Bundle) -> list[str]:
     hop_s = bundle.post.hop_s
-    times = [(d["onsetS"] - w.onset_s, d["offsetS"] - w.offset_s) for d, w in zip(got, wanted, strict=True)]
-    scores = [d["score"] - w.score for d, w in zip(got, wanted, strict=True)]
-    late_s, off = np.abs(times).max(), np.abs(scores).max()
+    pairs = [
+        (event, other) for event in got if (other := match(event, wanted, collar_s=hop_s / 2)) is not None
+    ]
+    print(f"{name}: {len(got)} detections, by kwsembed {len(wanted)}, {len(pairs)} of them the same")
+    missed = unmatched(wanted, got, bundle.thresholds, collar_s=hop_s / 2)
+    invented = unmatched(got, wanted, bundle.thresholds, collar_s=hop_s / 2)
+    problems = [f"{name}: missed {event}" for event in missed]
+    problems += [f"{name}: invented {event}" for event in invented]
+    if not pairs:
+        return [*problems, f"{name}: nothing was detected, so nothing is proved"]
+    late_s = max(max(abs(g.onset_s - w.onset_s), abs(g.offset_s - w.offset_s)) for g, w in pairs)
+    off = max(abs(g.score - w.score) for g, w in pairs)
     print(f"{name}: times differ by at most {late_s:.2g} s, scores by {off:.2g}")
-    return [] if late_s <= hop_s + 1e-6 and off <= TOLERANCE_OF_FEW else [f"{name}: detections differ"]
+    agree = late_s <= hop_s + 1e-6 and off <= TOLERANCE_OF_FEW
+    return problems if agree else [*problems, f"{name}: detections differ"]
 
 
-def _holds(events: list[tuple[str, float, float]], event: tuple[str, float, float]) -> bool:
-    label, onset_s, offset_s = event
-    return any(
-        other == label and begins_s <= offset_s + COLLAR_S and ends_s >= onset_s - COLLAR_S
-        for other, begins_s, ends_s in events
-    )
+def _theirs(answer: dict[str, Any]) -> list[Event]:
+    return [Event(d["label"], d["onsetS"], d["offsetS"], d["score"]) for d in answer["detections"]]
+
+
+def _ours(samples: np.ndarray, rate_hz: int, bundle: Bundle) -> list[Event]:
+    detector = Detector(bundle, rate_hz)
+    found = detector.process(samples) + detector.flush()
+    return [Event(one.label, one.onset_s, one.offset_s, one.score) for one in found]
+
+
+def _moved(events: list[Event], by_s: float) -> list[Event]:
+    return [event._replace(onset_s=event.onset_s + by_s, offset_s=event.offset_s + by_s) for event in events]
 
 
 def _shift_s(heard: np.ndarray, recording: np.ndarray, rate_hz: int) -> float:
@@ -204,11 +220,6 @@ def _shift_s(heard: np.ndarray, recording: np.ndarray, rate_hz: int) -> float:
     product = np.fft.irfft(np.fft.rfft(recording, size) * np.conj(np.fft.rfft(heard, size)), size)
     at = int(np.argmax(product))
     return (at if at < size // 2 else at - size) / rate_hz
-
-
-def _detect(samples: np.ndarray, rate_hz: int, bundle: Bundle) -> list[Detection]:
-    detector = Detector(bundle, rate_hz)
-    return detector.process(samples) + detector.flush()
 
 
 def _windows(answer: dict[str, Any]) -> np.ndarray:
