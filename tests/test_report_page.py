@@ -16,7 +16,7 @@ import pytest
 from toy_run import edit_metrics, write_toy_run
 
 from kwsembed.errors import RunError
-from kwsembed.report import write_report
+from kwsembed.report import label_suspects, write_report
 from kwsembed.report.page import render
 from kwsembed.report.point_tables import other_points_table, settings_table
 from kwsembed.report.run_record import read_run
@@ -164,6 +164,17 @@ def test_labels_to_check_are_named_with_what_they_sound_like(run, page):
     first, second = read_run(run).suspected_labels
     assert f"{first['label']}, or {first['suggested']}?" in page.text
     assert f"of {second['suggested']} most like {second['nearest']}" in " ".join(page.text.split())
+
+
+def test_of_many_labels_those_with_the_most_clips_to_check_are_named(run):
+    def told(labels):
+        record = replace(read_run(run), suspected_labels=[{"label": label} for label in labels])
+        return label_suspects.summary(record)
+
+    assert told("abb").endswith("2 of b and 1 of a.")
+    assert told("abbccdde").endswith("2 of b, 2 of c, 2 of d, 1 of a and 1 of e.")
+    assert told("aabbccddefg").endswith("2 of a, 2 of b, 2 of c, 2 of d and 3 of other labels.")
+    assert told("a") == "1 clip sounds more like another label than like its own: 1 of a."
 
 
 def test_how_training_clips_were_judged_is_said(run, page, tmp_path):

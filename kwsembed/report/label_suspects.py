@@ -9,6 +9,7 @@ from kwsembed.report import wording
 from kwsembed.report.run_record import RunRecord
 
 MOST = 8
+_NAMED = 5  # labels in the sentence on how many there are
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,13 @@ def summary(run: RunRecord) -> str:
         counts[found["label"]] = counts.get(found["label"], 0) + 1
     if not counts:
         return ""
-    by_label = wording.listed([f"{count} of {label}" for label, count in sorted(counts.items())])
+    most = sorted(counts, key=lambda label: (-counts[label], label))
+    named = most if len(most) <= _NAMED else most[: _NAMED - 1]
+    parts = [f"{counts[label]} of {label}" for label in named]
     count = len(run.suspected_labels)
+    if len(named) < len(most):
+        parts.append(f"{count - sum(counts[label] for label in named)} of other labels")
+    by_label = wording.listed(parts)
     total, own = wording.counted(count, "clip sounds", "clips sound"), "its" if count == 1 else "their"
     return f"{total} more like another label than like {own} own: {by_label}."
 
