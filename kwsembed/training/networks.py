@@ -20,6 +20,18 @@ VARIANTS = (CLASS_WEIGHTED, FROZEN, END_TO_END)
 STAGES = (CLASS_WEIGHTED, PRETRAIN, FROZEN, END_TO_END)
 
 
+def new_embedder(config: TrainConfig) -> keras.Model:
+    """An embedder with the initial weights of a configuration."""
+    return build_embedder(
+        config.backbone,
+        frames=config.frontend.frame_count(config.window_samples),
+        mels=config.frontend.mel_count,
+        width=config.width,
+        embedding_size=config.embedding_size,
+        seed=config.seed,
+    )
+
+
 class Networks:
     """Builds the networks of a run.
 
@@ -35,15 +47,7 @@ class Networks:
 
     def embedder(self) -> keras.Model:
         """A new embedder with the run's initial weights."""
-        config = self._config
-        return build_embedder(
-            config.backbone,
-            frames=config.frontend.frame_count(config.window_samples),
-            mels=config.frontend.mel_count,
-            width=config.width,
-            embedding_size=config.embedding_size,
-            seed=config.seed,
-        )
+        return new_embedder(self._config)
 
     def pretrained(self) -> keras.Model:
         """A new embedder with the weights that `pretrain` left."""

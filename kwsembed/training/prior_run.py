@@ -17,7 +17,8 @@ from kwsembed.data.cache import default_cache_dir
 from kwsembed.errors import RunError
 from kwsembed.manifest import Manifest
 from kwsembed.manifest.read import read_clips
-from kwsembed.models import build_classifier, build_embedder
+from kwsembed.models import build_classifier
+from kwsembed.training.networks import new_embedder
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.variables_file import load_variables
 
@@ -91,16 +92,8 @@ class PriorRun:
 
     def classifier(self) -> keras.Model:
         """Its network, from weights alone: no code of the run's is executed."""
-        config = self.config
-        embedder = build_embedder(
-            config.backbone,
-            frames=config.frontend.frame_count(config.window_samples),
-            mels=config.frontend.mel_count,
-            width=config.width,
-            embedding_size=config.embedding_size,
-            seed=config.seed,
-        )
-        classifier = build_classifier(embedder, len(self.manifest.labels), seed=config.seed)
+        embedder = new_embedder(self.config)
+        classifier = build_classifier(embedder, len(self.manifest.labels), seed=self.config.seed)
         load_variables(self.run.weights(self.variant), classifier.variables)
         return classifier
 
