@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from checks.client_table import OTHER_FLOAT_KERNELS
 from checks.edge import Event, at_edge, match, unmatched
 from checks.web_client import npm_packages
 from export.web import export_web
@@ -43,9 +44,9 @@ from kwsembed.runtime.windows import WindowBuffer
 RATE_HZ = 48000
 SILENCE_S = 1.0
 # WebAssembly and LiteRT run the same int8 kernels: scores agree to some 1e-6. Their float front ends differ
-# in the last bit, and where that takes a value across the border of an int8 step, in a window of a hundred
-# or so, its scores move: 0.034 was seen.
-TOLERANCE, TOLERANCE_OF_FEW, FEW = 1e-4, 0.1, 0.03
+# in the last bit, and where that takes a value across the border of an int8 step, in one to four windows of a
+# hundred, its scores move: 0.059 was seen.
+TOLERANCE_OF_HALF, TOLERANCE_OF_MOST, TOLERANCE = 1e-5, OTHER_FLOAT_KERNELS["p99"], 0.1
 # The page's resampler adds in another order than NumPy's.
 SAMPLE_TOLERANCE = 2e-6
 COLLAR_S = 0.5  # between an event in the recording and the same one at the microphone
@@ -121,12 +122,12 @@ def _scores(name: str, answer: dict[str, Any], classifier: Classifier) -> list[s
     """The page's scores against ours of the very same windows."""
     wanted = classifier.score_windows(_windows(answer))
     differences = np.abs(np.array([hop["scores"] for hop in answer["hops"]]) - wanted).max(axis=1)
-    few = int((differences > TOLERANCE).sum())
+    half, most = np.quantile(differences, [0.5, 0.99])
     print(
-        f"{name}: scores of {len(wanted)} windows: median difference {np.median(differences):.2g}, "
-        f"{few} above {TOLERANCE:g}, at most {differences.max():.2g}"
+        f"{name}: scores of {len(wanted)} windows: median difference {half:.2g}, "
+        f"99 % within {most:.2g}, at most {differences.max():.2g}"
     )
-    agree = few <= FEW * len(wanted) and differences.max() <= TOLERANCE_OF_FEW
+    agree = half <= TOLERANCE_OF_HALF and most <= TOLERANCE_OF_MOST and differences.max() <= TOLERANCE
     return [] if agree else [f"{name}: scores differ by more than rounding"]
 
 
@@ -196,7 +197,7 @@ def _same(name: str, got: list[Event], wanted: list[Event], bundle: Bundle) -> l
     late_s = max(max(abs(g.onset_s - w.onset_s), abs(g.offset_s - w.offset_s)) for g, w in pairs)
     off = max(abs(g.score - w.score) for g, w in pairs)
     print(f"{name}: times differ by at most {late_s:.2g} s, scores by {off:.2g}")
-    agree = late_s <= hop_s + 1e-6 and off <= TOLERANCE_OF_FEW
+    agree = late_s <= hop_s + 1e-6 and off <= TOLERANCE
     return problems if agree else [*problems, f"{name}: detections differ"]
 
 
