@@ -89,7 +89,8 @@ def _suspects(
 ) -> list[SuspectedLabel]:
     """Those of training, whose clips come first, by how they were learned; the others by other recordings.
 
-    The two take turns, since a mean over a whole training is never as sure as what follows it.
+    The two take turns, since a mean over a whole training is seldom as sure as a classifier of what came of
+    it.
     """
     suspects = suspected_labels(out_of_fold, classes)
     if learned is None:

@@ -99,7 +99,7 @@ class RunDirectory:
         return self.checkpoints / f"{stage}.npz"
 
     def dynamics(self, stage: str) -> Path:
-        """Where it lies what a stage's network thought of its training clips, if it was watched."""
+        """Where it is kept what a stage's network thought of its training clips, if it was watched."""
         return self.checkpoints / f"{stage}_dynamics.npz"
 
     def epochs(self, stage: str) -> Path:
