@@ -192,6 +192,8 @@ def _same(name: str, got: list[Event], wanted: list[Event], bundle: Bundle) -> l
     invented = unmatched(got, wanted, bundle.thresholds, collar_s=hop_s / 2)
     problems = [f"{name}: missed {event}" for event in missed]
     problems += [f"{name}: invented {event}" for event in invented]
+    if len({other for _, other in pairs}) < len(pairs):
+        problems.append(f"{name}: one event is detected twice: {got}")
     if not pairs:
         return [*problems, f"{name}: nothing was detected, so nothing is proved"]
     late_s = max(max(abs(g.onset_s - w.onset_s), abs(g.offset_s - w.offset_s)) for g, w in pairs)

@@ -81,6 +81,11 @@ def wyoming_problems(
             for name, at_s in events
             if not any(name == one.label and _in_time(at_s, one.onset_s, one.offset_s) for one in possible)
         ]
+        for label in {name for name, _ in events}:
+            told = sum(name == label for name, _ in events)
+            most = max(sum(one.label == label for one in found) for found in (_events(wanted), possible))
+            if told > most:
+                problems.append(f"wyoming: {label} is told {told} times, of {most} at most")
         problems += [f"wyoming: {event} is not told" for event in missed]
         problems += [f"wyoming: {name} at {at_s} s is told, and is nowhere near" for name, at_s in invented]
     return problems
