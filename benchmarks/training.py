@@ -22,6 +22,7 @@ import argparse
 import dataclasses
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -33,6 +34,7 @@ from kwsembed.config import AugmentConfig, TrainConfig
 from kwsembed.data.log_mel import LogMel
 from kwsembed.data.pipeline import batch_of_step
 from kwsembed.data.sampling import WindowSchedule
+from kwsembed.manifest import Clip
 from kwsembed.methods import TEACHER
 from kwsembed.models import build_embedder, forward
 from kwsembed.models.fused_normalization import for_training
@@ -78,6 +80,12 @@ class NoiseStore:
     def samples(self) -> np.ndarray:
         """Length of each clip."""
         return np.full(len(self.pcm), self.pcm.shape[1], np.int64)
+
+    @property
+    def clips(self) -> list[Clip]:
+        """Each a recording of its own."""
+        names = [f"{number}.wav" for number in range(len(self.pcm))]
+        return [Clip(path=Path(name), name=name, label="noise", group=name) for name in names]
 
     @property
     def segments(self) -> list[np.ndarray]:

@@ -17,6 +17,9 @@ from kwsembed.settings import from_plain, require, require_named, require_not_ne
 
 BACKBONES = ("ds_cnn", "bc_resnet", "lstm")
 BY_METHOD = "by_method"
+_BEFORE_IT_WAS_KNOWN = {"even_groups": 0.0}
+"""What training did before there was a setting, where today's default does something else."""
+
 SAMPLINGS = ("natural", "square_root", "balanced", "oversampled", "undersampled:RATIO")
 
 
@@ -126,7 +129,7 @@ class ScheduleConfig:
     pretrain_learning_rate: float = 1.2e-2
     head_learning_rate: float = 3e-3
     finetune_learning_rate: float = 8e-3
-    weight_decay: float = 1e-3
+    weight_decay: float = 5e-2
 
     def __post_init__(self) -> None:
         require_not_negative(self, "weight_decay")
@@ -147,6 +150,8 @@ class TrainConfig:
         pretrain: Pretraining method and its options (see `kwsembed.methods.PRETRAININGS`).
         pretrain_sampling: How pretraining draws classes (see `class_probabilities`), or `by_method`: as suits
             the method, balanced for most.
+        even_groups: How evenly the groups (recordings, speakers) of a label are drawn, 0 to 1: 0 in
+            proportion to the audio they hold, 1 all alike. The yardstick draws by audio, as is usual.
         teacher: File of the model that the pretraining `teacher` imitates (see
             `kwsembed.teaching.load_teacher`); empty for none.
         rebalance: Remedy for imbalance of the frozen and the end-to-end variant, and its options (see
@@ -171,6 +176,7 @@ class TrainConfig:
     window_s: float = 1.0
     pretrain: str = "clustering"
     pretrain_sampling: str = BY_METHOD
+    even_groups: float = 1.0
     teacher: str = ""
     rebalance: str = "class_weight:strength=0.5"
     sublabel_weight: float = 0.0
@@ -196,12 +202,14 @@ class TrainConfig:
         parse_method(self.rebalance, REBALANCINGS, kind="rebalance")
         require_positive(self, "width", "embedding_size", "window_s", "target_false_alarms_per_hour")
         require_not_negative(self, "int8_loss_bound", "sublabel_weight")
-        require(
-            0 <= self.backwards_share <= 1,
-            "backwards_share is out of range",
-            expected="0 to 1",
-            received=f"backwards_share={self.backwards_share}",
-        )
+        for name in ("even_groups", "backwards_share"):
+            value = getattr(self, name)
+            require(
+                0 <= value <= 1,
+                f"{name} is out of range",
+                expected="0 to 1",
+                received=f"{name}={value}",
+            )
         for label, weight in self.class_weights.items():
             require(
                 0 < weight < math.inf,
@@ -253,11 +261,19 @@ class TrainConfig:
         return from_plain(cls, values)
 
     @classmethod
-    def read(cls, path: str | Path) -> TrainConfig:
-        """Reads a TOML file; what it does not name keeps its default."""
+    def recorded(cls, values: dict[str, Any]) -> TrainConfig:
+        """Builds the config that something was trained with from what was kept of it then.
+
+        A setting that the version of then did not know counts as what that version did.
+        """
+        return cls.from_dict({**_BEFORE_IT_WAS_KNOWN, **values})
+
+    @classmethod
+    def read(cls, path: str | Path, *, recorded: bool = False) -> TrainConfig:
+        """Reads a TOML file; what it does not name keeps its default, or is as `recorded` says."""
         try:
             with open(path, "rb") as file:
                 values = tomllib.load(file)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"the config is not valid TOML: {error}", where=path) from None
-        return cls.from_dict(values)
+        return cls.recorded(values) if recorded else cls.from_dict(values)

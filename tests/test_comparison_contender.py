@@ -50,6 +50,28 @@ def test_sublabels_are_a_second_task_of_those_that_ask_for_them(name, rebalance)
 
 
 @pytest.mark.parametrize(
+    ("name", "pretrain", "rebalance", "frozen"),
+    [
+        ("class_weight+even_groups", None, "class_weight", False),
+        ("clustering/frozen+even_groups", "clustering", "class_weight", True),
+        (
+            "clustering+class_weight:strength=0.5+even_groups",
+            "clustering",
+            "class_weight:strength=0.5",
+            False,
+        ),
+    ],
+)
+def test_groups_are_drawn_alike_for_those_that_ask_for_it(name, pretrain, rebalance, frozen):
+    found = parse_contender(name)
+    assert (found.pretrain, found.rebalance, found.frozen) == (pretrain, rebalance, frozen)
+    assert found.config(TrainConfig(), steps=400, seed=0).even_groups == 1.0
+    assert found.config(TrainConfig(even_groups=0.5), steps=400, seed=0).even_groups == 0.5
+    plain = parse_contender(name.replace("+even_groups", ""))
+    assert plain.config(TrainConfig(even_groups=0.5), steps=400, seed=0).even_groups == 0.0
+
+
+@pytest.mark.parametrize(
     ("name", "without"),
     [
         ("class_weight+backwards", "class_weight"),

@@ -39,6 +39,16 @@ def test_a_run_of_a_version_that_knew_fewer_settings_goes_on(run, manifest):
         run.check(TrainConfig(backwards_share=0.3), manifest, resume=True)
 
 
+def test_a_run_from_before_groups_were_drawn_alike_goes_on_drawing_as_it_did(tmp_path, manifest):
+    run = RunDirectory(tmp_path / "EARLIER")
+    run.start(TrainConfig(even_groups=0.0), manifest, resume=False)
+    lines = run.config.read_text().splitlines()
+    run.config.write_text("\n".join(line for line in lines if not line.startswith("even_groups")))
+    assert run.check(TrainConfig(even_groups=0.0), manifest, resume=True)
+    with pytest.raises(RunError, match=r"Expected even_groups = 0\.0\. Received: even_groups = 1\.0"):
+        run.check(TrainConfig(), manifest, resume=True)
+
+
 def test_a_default_that_has_changed_since_is_named_and_can_be_given(run, manifest):
     before = ScheduleConfig(pretrain_epochs=16)
     run.config.write_text(run.config.read_text().replace("pretrain_epochs = 32", "pretrain_epochs = 16"))

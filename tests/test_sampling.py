@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from toy_store import EVENT_COUNT, LABELS, classes_of, clip_of, store_of, tones
@@ -120,6 +122,34 @@ def test_long_background_is_drawn_more_often_than_short():
     schedule = schedule_of(store, sampling="balanced")
     items = np.concatenate([schedule.draw(step).items for step in range(200)])
     assert np.mean(items[items > 0] == 1) == pytest.approx(0.9, abs=0.03)
+
+
+def recordings_of_two_sizes():
+    """One recording with nine clips of a tone, another with one, and background."""
+    clips = [(replace(clip_of("tone_1k", number), group="long"), np.zeros(1000), None) for number in range(9)]
+    clips.append((replace(clip_of("tone_1k", 9), group="short"), np.zeros(1000), None))
+    clips += [(clip_of("hiss", 10), np.zeros(5000), None), (clip_of("quiet", 11), np.zeros(5000), None)]
+    return store_of(clips)
+
+
+@pytest.mark.parametrize(("even_groups", "share_of_long"), [(0.0, 9 / 10), (0.5, 3 / 4), (1.0, 1 / 2)])
+def test_a_group_is_drawn_by_a_power_of_what_it_holds(even_groups, share_of_long):
+    schedule = schedule_of(recordings_of_two_sizes(), sampling="balanced", even_groups=even_groups)
+    items = np.concatenate([schedule.draw(step).items for step in range(500)])
+    counts = np.bincount(items[items < 10], minlength=10) / (items < 10).sum()
+    assert counts[:9].sum() == pytest.approx(share_of_long, abs=0.03)
+    # Within the recording all clips are alike, as they are of one length.
+    np.testing.assert_allclose(counts[:9], share_of_long / 9, atol=0.03)
+
+
+def test_a_clip_without_a_group_is_a_group_of_its_own():
+    clips = [(replace(clip_of("tone_1k", number), group=""), np.zeros(1000), None) for number in range(2)]
+    clips.append((replace(clip_of("tone_1k", 2), group=""), np.zeros(4000), None))
+    clips += [(clip_of("hiss", 3), np.zeros(5000), None), (clip_of("quiet", 4), np.zeros(5000), None)]
+    schedule = schedule_of(store_of(clips), sampling="balanced", even_groups=1.0)
+    items = np.concatenate([schedule.draw(step).items for step in range(500)])
+    counts = np.bincount(items[items < 3], minlength=3) / (items < 3).sum()
+    np.testing.assert_allclose(counts, 1 / 3, atol=0.03)
 
 
 # ---- nothing but seed, stage and step

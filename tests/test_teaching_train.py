@@ -108,7 +108,7 @@ def test_a_student_is_pretrained_and_a_killed_one_ends_alike(data, tmp_path):
 
 
 def targets_of(training, *, windows=100, steps=4, **options):
-    schedule = training.schedule(sampling="square_root", stage=PRETRAIN)
+    schedule = training.schedule(sampling="square_root", stage=PRETRAIN, even_groups=0.0)
     return teacher_targets_of(training, schedule, 3, windows, steps=steps, **options)
 
 
@@ -119,7 +119,7 @@ def test_the_teacher_hears_what_the_student_will_hear(data, monkeypatch):
         "kwsembed.training.teacher.ask_teacher",
         lambda teacher, batches, count, progress: heard.extend(batches) or np.eye(count, 8),
     )
-    schedule = training.schedule(sampling="square_root", stage=PRETRAIN)
+    schedule = training.schedule(sampling="square_root", stage=PRETRAIN, even_groups=0.0)
     targets = targets_of(training, steps=3)
     assert targets.rows.shape == (3 * SCHEDULE.batch_size, 3)
     plain = training.config.augment.of_waveforms_only()

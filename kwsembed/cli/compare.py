@@ -31,7 +31,8 @@ def add_parser(subparsers: Any) -> None:
         nargs="+",
         metavar="METHOD",
         help=f"rebalancings ({', '.join(REBALANCINGS)}), pretrainings ({', '.join(PRETRAININGS)}), "
-        "PRETRAINING/frozen, PRETRAINING+REBALANCING, METHOD+backwards, METHOD+sublabels, "
+        "PRETRAINING/frozen, PRETRAINING+REBALANCING, METHOD+even_groups, METHOD+backwards, "
+        "METHOD+sublabels, "
         "PRETRAINING+natural_batches (default: the best known ones)",
     )
     parser.add_argument(

@@ -99,6 +99,7 @@ class CellRunner:
             stages.train_from_scratch(
                 rebalance=cell.contender.rebalance,
                 sublabel_weight=data.config.sublabel_weight,
+                even_groups=data.config.even_groups,
                 backwards_share=data.config.backwards_share,
             )
             return stages.networks.classifier("class_weighted")

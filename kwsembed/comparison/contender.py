@@ -23,7 +23,8 @@ DEFAULT_CONTENDERS = (
     "siamese",
     "clustering",
     "clustering/frozen",
-    "clustering+class_weight:strength=0.5",  # the recipe of `kwsembed train`
+    "clustering+class_weight:strength=0.5",
+    "clustering+class_weight:strength=0.5+even_groups",  # the recipe of `kwsembed train`
 )
 
 STAGE_EPOCHS = ("pretrain_epochs", "teacher_epochs", "head_epochs", "finetune_epochs", "scratch_epochs")
@@ -32,12 +33,13 @@ OVERRIDDEN = ("pretrain", "rebalance", "seed", *(f"schedule.{name}" for name in 
 """Settings of `TrainConfig` that `Contender.config` replaces, so that a study's own say nothing."""
 
 _FROZEN = "/frozen"
-_SUBLABELS, _BACKWARDS = "sublabels", "backwards"
+_SUBLABELS, _BACKWARDS, _EVEN_GROUPS = "sublabels", "backwards", "even_groups"
 BATCHES = {f"{sampling}_batches": sampling for sampling in ("natural", "square_root", "balanced")}
 """How a name says in what proportions pretraining draws classes (see `class_probabilities`)."""
 
 _SUBLABEL_WEIGHT = 0.5  # unless the study's settings name another
 _BACKWARDS_SHARE = 0.3  # likewise
+_EVENNESS = 1.0  # likewise
 _HEAD_SHARE = 0.15  # of the budget, where the rest goes to pretraining
 _SPREAD = 3.0  # options are tried from a third to three times their default
 
@@ -49,7 +51,7 @@ class Contender:
     Attributes:
         name: As it was asked for: `REBALANCING`, `PRETRAINING`, `PRETRAINING/frozen`, each with options, and
             `+REBALANCING` for the head of a pretrained network (class weights if it is left out), and
-            `+backwards`, `+sublabels` for all but frozen ones, and `+natural_batches`,
+            `+even_groups`, `+backwards`, `+sublabels` for all but frozen ones, and `+natural_batches`,
             `+square_root_batches` or `+balanced_batches` for pretrained ones.
         pretrain: Pretraining method with options; None trains from random weights.
         rebalance: Remedy of the classifier.
@@ -58,6 +60,7 @@ class Contender:
         sublabels: Whether finer labels are a second task (see `kwsembed.training.sublabels`).
         backwards: Whether the classifier hears events played backwards as background.
         pretrain_sampling: How pretraining draws classes; empty leaves it to the study's settings.
+        even_groups: Whether the groups of a class are drawn alike, not in proportion to their audio.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Contender:
     sublabels: bool = False
     backwards: bool = False
     pretrain_sampling: str = ""
+    even_groups: bool = False
 
     @property
     def variant(self) -> str:
@@ -93,6 +97,7 @@ class Contender:
             pretrain_sampling=self.pretrain_sampling or base.pretrain_sampling,
             rebalance=self.rebalance,
             sublabel_weight=(base.sublabel_weight or _SUBLABEL_WEIGHT) if self.sublabels else 0.0,
+            even_groups=(base.even_groups or _EVENNESS) if self.even_groups else 0.0,
             backwards_share=(base.backwards_share or _BACKWARDS_SHARE) if self.backwards else 0.0,
             seed=seed,
             schedule=dataclasses.replace(
@@ -118,13 +123,13 @@ def parse_contender(name: str) -> Contender:
         ... # doctest: +NORMALIZE_WHITESPACE
         Contender(name='siamese:margin=0.8/frozen+logit_adjusted', pretrain='siamese:margin=0.8',
                   rebalance='logit_adjusted', frozen=True, learning_rate_factor=1.0, sublabels=False,
-                  backwards=False, pretrain_sampling='')
+                  backwards=False, pretrain_sampling='', even_groups=False)
     """
     first, *further = name.split("+")
-    added = [word for word in (_SUBLABELS, _BACKWARDS, *BATCHES) if word in further]
+    added = [word for word in (_SUBLABELS, _BACKWARDS, _EVEN_GROUPS, *BATCHES) if word in further]
     for word in added:
         further.remove(word)
-    sublabels, backwards = _SUBLABELS in added, _BACKWARDS in added
+    sublabels, backwards, even_groups = (word in added for word in (_SUBLABELS, _BACKWARDS, _EVEN_GROUPS))
     batches = [word for word in added if word in BATCHES]
     remedy = "+".join(further)
     frozen = first.endswith(_FROZEN)
@@ -150,7 +155,9 @@ def parse_contender(name: str) -> Contender:
                 expected=f"PRETRAINING+{batches[0]}",
                 received=name,
             )
-        return Contender(name, None, method, sublabels=sublabels, backwards=backwards)
+        return Contender(
+            name, None, method, sublabels=sublabels, backwards=backwards, even_groups=even_groups
+        )
     parse_method(method, PRETRAININGS, kind="method")
     if frozen and sublabels:
         raise ConfigError(
@@ -170,6 +177,7 @@ def parse_contender(name: str) -> Contender:
         sublabels=sublabels,
         backwards=backwards,
         pretrain_sampling=BATCHES[batches[0]] if batches else "",
+        even_groups=even_groups,
     )
 
 

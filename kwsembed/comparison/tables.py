@@ -233,7 +233,8 @@ def failures(statistics: Statistics | None) -> list[tuple[str, str]]:
 def settings(values: Mapping[str, Any], *, prefix: str = "") -> list[tuple[str, str]]:
     """The settings that all contenders share, one line each, `config.schedule.batch_size` for nested ones."""
     # Chosen by the contender, cell by cell.
-    own = {f"config.{name}" for name in (*OVERRIDDEN, "sublabel_weight", "backwards_share")}
+    by_contender = (*OVERRIDDEN, "sublabel_weight", "backwards_share", "even_groups")
+    own = {f"config.{name}" for name in by_contender}
     lines: list[tuple[str, str]] = []
     for name, value in values.items():
         if f"{prefix}{name}" in own:

@@ -99,8 +99,8 @@ class WindowSchedule:
     """Draws batches of windows from the training clips.
 
     A batch takes its classes by systematic sampling (their counts differ from the expected ones by less than
-    one), a clip within a class in proportion to the windows it holds, and a window within the clip where the
-    event is; background windows lie anywhere.
+    one), a clip within a class in proportion to the windows it holds, or so that its groups are drawn more
+    evenly, and a window within the clip where the event is; background windows lie anywhere.
 
     Args:
         store: Decoded clips.
@@ -112,6 +112,9 @@ class WindowSchedule:
         sampling: See `class_probabilities`.
         backwards_share: How many of the windows of background, of the background label that holds most, are
             events played backwards, 0 to 1.
+        even_groups: How evenly the groups (recordings, speakers) of a class are drawn, 0 to 1: a group with n
+            times the windows of another is drawn n ** (1 - even_groups) times as often. Within a group, clips
+            are drawn in proportion to their windows.
         seed: Seed of the run.
         stage: Name of the training stage; stages of one run draw differently.
     """
@@ -127,6 +130,7 @@ class WindowSchedule:
         batch_size: int,
         sampling: str = "natural",
         backwards_share: float = 0.0,
+        even_groups: float = 0.0,
         seed: int = 0,
         stage: str = "train",
     ) -> None:
@@ -144,7 +148,11 @@ class WindowSchedule:
         self.backwards_class = int(np.argmax(np.where(self.event, -1.0, self.windows_per_class)))
         self.probabilities = class_probabilities(self.windows_per_class, self.event, sampling=sampling)
         self._members = [np.flatnonzero(self.classes == index) for index in range(len(self.event))]
-        self._member_edges = [np.cumsum(windows[members]) for members in self._members]
+        groups = np.array([store.clips[clip].group or store.clips[clip].name for clip in self.clips])
+        self._member_edges = [
+            np.cumsum(windows[members] * _evened(windows[members], groups[members], even_groups))
+            for members in self._members
+        ]
         self._backgrounds = np.flatnonzero(~self.event[self.classes])
         self._background_edges = np.cumsum(windows[self._backgrounds])
 
@@ -223,6 +231,12 @@ class WindowSchedule:
     def _anywhere(self, items: np.ndarray, positions: np.ndarray) -> np.ndarray:
         room = self._lengths[items] - self.window_samples
         return np.floor(np.minimum(room, 0) + positions * (np.abs(room) + 1)).astype(np.int64)
+
+
+def _evened(windows: np.ndarray, groups: np.ndarray, even_groups: float) -> np.ndarray:
+    """`(members,)` factors on the clips of one class; 1 for all where groups are not to be evened."""
+    _, group = np.unique(groups, return_inverse=True)
+    return np.bincount(group, windows)[group] ** -even_groups if len(groups) else np.ones(0)
 
 
 def _pick(members: np.ndarray, edges: np.ndarray, positions: np.ndarray) -> np.ndarray:

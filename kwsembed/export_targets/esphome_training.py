@@ -23,6 +23,7 @@ from kwsembed.training.stage import StagePlan
 _BATCH = 128
 _EPOCH_STEPS = 100
 _LEARNING_RATE = 3e-3
+_WEIGHT_DECAY = 1e-3
 TEACHER_SHARE = 0.5
 """Of the target; the rest is the label."""
 _REMEDY = rebalancing("class_weight").phases[0]
@@ -72,7 +73,7 @@ def train_network(
     Args:
         examples: The bank.
         event: Class of the event.
-        config: Settings of the run: class weights, masks, weight decay, seed.
+        config: Settings of the run: class weights, masks, seed.
         labels: Names of the classes.
         steps: Batches to train on, rounded up to whole epochs.
         recipe: How.
@@ -88,7 +89,7 @@ def train_network(
     faster = for_training(network)
     epoch_steps = min(steps, _EPOCH_STEPS)
     epochs = -(-steps // epoch_steps)
-    plan = StagePlan("esphome", epochs, epoch_steps, _LEARNING_RATE, config.schedule.weight_decay)
+    plan = StagePlan("esphome", epochs, epoch_steps, _LEARNING_RATE, _WEIGHT_DECAY)
     faster.compile(
         plan.optimizer(faster.trainable_variables),
         keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum_over_batch_size"),

@@ -125,12 +125,26 @@ class TrainingData:
         """`(classes,)` bool, True for events."""
         return np.arange(len(self.labels)) < self.event_count
 
-    def schedule(self, *, sampling: str, stage: str, backwards_share: float = 0.0) -> WindowSchedule:
+    def schedule(
+        self, *, sampling: str, stage: str, even_groups: float, backwards_share: float = 0.0
+    ) -> WindowSchedule:
         """The windows that a stage trains on."""
-        return self._schedule("train", sampling=sampling, stage=stage, backwards_share=backwards_share)
+        return self._schedule(
+            "train",
+            sampling=sampling,
+            stage=stage,
+            even_groups=even_groups,
+            backwards_share=backwards_share,
+        )
 
     def _schedule(
-        self, split: str, *, sampling: str, stage: str, backwards_share: float = 0.0
+        self,
+        split: str,
+        *,
+        sampling: str,
+        stage: str,
+        even_groups: float = 0.0,
+        backwards_share: float = 0.0,
     ) -> WindowSchedule:
         return WindowSchedule(
             self.store,
@@ -140,6 +154,7 @@ class TrainingData:
             window_samples=self.config.window_samples,
             batch_size=self.config.schedule.batch_size,
             sampling=sampling,
+            even_groups=even_groups,
             backwards_share=backwards_share,
             seed=self.config.seed,
             stage=stage,

@@ -124,7 +124,7 @@ def _phases(data: TrainingData) -> list[tuple[Phase, int]]:
 def _embedded(data: TrainingData, embedder: keras.Model, phase: Phase, epochs: int) -> dict[str, Any]:
     """All windows that a phase draws, augmented and embedded, with class, clip and weight of each."""
     config = data.config
-    schedule = data.schedule(sampling=phase.sampling, stage="left_out")
+    schedule = data.schedule(sampling=phase.sampling, stage="left_out", even_groups=config.even_groups)
     embeddings, classes, items = [], [], []
     for log_mel, target in training_dataset(
         data.store,

@@ -72,7 +72,7 @@ class PriorRun:
         )
         return cls(
             run=run,
-            config=TrainConfig.read(run.config),
+            config=TrainConfig.read(run.config, recorded=True),
             manifest=Manifest(
                 root=root.resolve(),
                 source=root / source.name if source.suffix.lower() == ".csv" else root,

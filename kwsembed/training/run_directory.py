@@ -118,9 +118,9 @@ def config_toml(config: TrainConfig) -> str:
 
 
 def _as_read_now(path: Path) -> str:
-    """A run's configuration with settings that its version did not know at their defaults, which it had."""
+    """A run's configuration, with settings that its version did not know as that version had them."""
     try:
-        return config_toml(TrainConfig.read(path))
+        return config_toml(TrainConfig.read(path, recorded=True))
     except ConfigError:  # damaged, or with settings that are no more: told by the line that differs
         return path.read_text(encoding="utf-8")
 

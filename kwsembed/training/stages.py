@@ -62,7 +62,9 @@ class Stages:
     def pretrain(self) -> dict[str, Any]:
         """Trains the embedder on the pretraining objective."""
         settings = self._config.schedule
-        schedule = self._data.schedule(sampling=self._config.pretraining_sampling, stage=PRETRAIN)
+        schedule = self._data.schedule(
+            sampling=self._config.pretraining_sampling, stage=PRETRAIN, even_groups=self._config.even_groups
+        )
 
         def train() -> tuple[keras.Model, list[dict[str, float]]]:
             return pretrain_embedder(
@@ -100,6 +102,7 @@ class Stages:
             start,
             settings.head_epochs,
             settings.head_learning_rate,
+            even_groups=self._config.even_groups,
             backwards_share=self._config.backwards_share,
         )
 
@@ -112,6 +115,7 @@ class Stages:
             settings.finetune_epochs,
             settings.finetune_learning_rate,
             sublabel_weight=self._config.sublabel_weight,
+            even_groups=self._config.even_groups,
             backwards_share=self._config.backwards_share,
         )
 
@@ -120,6 +124,7 @@ class Stages:
         *,
         rebalance: str = "class_weight",
         sublabel_weight: float = 0.0,
+        even_groups: float = 0.0,
         backwards_share: float = 0.0,
         watched: bool = False,
     ) -> dict[str, Any]:
@@ -128,7 +133,8 @@ class Stages:
         Args:
             rebalance: Remedy for imbalance.
             sublabel_weight: Of the second task; 0 for none.
-            backwards_share: See `TrainConfig`.
+            even_groups: See `TrainConfig`.
+            backwards_share: Likewise.
             watched: Whether to keep what the network thinks of the training clips while it learns them.
         """
         settings = self._config.schedule
@@ -139,6 +145,7 @@ class Stages:
             settings.pretrain_learning_rate,
             rebalance=rebalance,
             sublabel_weight=sublabel_weight,
+            even_groups=even_groups,
             backwards_share=backwards_share,
             dynamics=self.networks.dynamics() if watched else None,
         )
@@ -150,6 +157,7 @@ class Stages:
         epochs: int,
         learning_rate: float,
         *,
+        even_groups: float,
         backwards_share: float,
         rebalance: str | None = None,
         sublabel_weight: float = 0.0,
@@ -158,7 +166,12 @@ class Stages:
         """Trains a classifier with a remedy for imbalance, in one phase or two."""
         remedy = rebalancing(rebalance or self._config.rebalance)
         schedules = [
-            self._data.schedule(sampling=phase.sampling, stage=stage, backwards_share=backwards_share)
+            self._data.schedule(
+                sampling=phase.sampling,
+                stage=stage,
+                even_groups=even_groups,
+                backwards_share=backwards_share,
+            )
             for phase in remedy.phases
         ]
         # The yardstick, which names its own remedy, stays what it is whatever was tuned.

@@ -130,7 +130,7 @@ class SearchFolder:
         if not path.exists():
             return None
         record = json.loads(path.read_text(encoding="utf-8"))
-        return Trial(**{**record, "config": TrainConfig.from_dict(record["config"])})
+        return Trial(**{**record, "config": TrainConfig.recorded(record["config"])})
 
     def read_trials(self) -> list[Trial]:
         """All finished trials, by number."""
