@@ -151,7 +151,8 @@ class TrainConfig:
         pretrain_sampling: How pretraining draws classes (see `class_probabilities`), or `by_method`: as suits
             the method, balanced for most.
         even_groups: How evenly the groups (recordings, speakers) of a label are drawn, 0 to 1: 0 in
-            proportion to the audio they hold, 1 all alike. The yardstick draws by audio, as is usual.
+            proportion to the audio they hold, 1 all alike, but a recording of more than 120 windows as often
+            as several. The yardstick draws by audio, as is usual.
         teacher: File of the model that the pretraining `teacher` imitates (see
             `kwsembed.teaching.load_teacher`); empty for none.
         rebalance: Remedy for imbalance of the frozen and the end-to-end variant, and its options (see

@@ -142,6 +142,17 @@ def test_a_group_is_drawn_by_a_power_of_what_it_holds(even_groups, share_of_long
     np.testing.assert_allclose(counts[:9], share_of_long / 9, atol=0.03)
 
 
+def test_hours_of_one_place_are_drawn_as_often_as_several_groups():
+    """600 windows of one recording count as five groups of 120, beside two short ones."""
+    store = silent_store(
+        ("tone_1k", 1000, None), ("hiss", 600 * WINDOW, None), ("hiss", 1000, None), ("hiss", 5000, None)
+    )
+    schedule = schedule_of(store, sampling="natural", even_groups=1.0)
+    items = np.concatenate([schedule.draw(step).items for step in range(500)])
+    counts = np.bincount(items[items > 0], minlength=4)[1:] / (items > 0).sum()
+    np.testing.assert_allclose(counts, np.array([5, 1, 1]) / 7, atol=0.03)
+
+
 def test_a_clip_without_a_group_is_a_group_of_its_own():
     clips = [(replace(clip_of("tone_1k", number), group=""), np.zeros(1000), None) for number in range(2)]
     clips.append((replace(clip_of("tone_1k", 2), group=""), np.zeros(4000), None))

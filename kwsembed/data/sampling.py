@@ -12,6 +12,9 @@ from kwsembed.config import SAMPLINGS
 from kwsembed.data.cache import ClipStore
 from kwsembed.errors import ConfigError
 
+_GROUP_WINDOWS = 120.0
+"""What a group holds beyond so much counts as further groups: hours of one place are not one sound."""
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -113,8 +116,9 @@ class WindowSchedule:
         backwards_share: How many of the windows of background, of the background label that holds most, are
             events played backwards, 0 to 1.
         even_groups: How evenly the groups (recordings, speakers) of a class are drawn, 0 to 1: a group with n
-            times the windows of another is drawn n ** (1 - even_groups) times as often. Within a group, clips
-            are drawn in proportion to their windows.
+            times the windows of another is drawn n ** (1 - even_groups) times as often; of more than 120
+            windows every 120 count as a group. Within a group, clips are drawn in proportion to their
+            windows.
         seed: Seed of the run.
         stage: Name of the training stage; stages of one run draw differently.
     """
@@ -236,7 +240,8 @@ class WindowSchedule:
 def _evened(windows: np.ndarray, groups: np.ndarray, even_groups: float) -> np.ndarray:
     """`(members,)` factors on the clips of one class; 1 for all where groups are not to be evened."""
     _, group = np.unique(groups, return_inverse=True)
-    return np.bincount(group, windows)[group] ** -even_groups if len(groups) else np.ones(0)
+    held = np.bincount(group, windows)[group] if len(groups) else np.ones(0)
+    return np.minimum(held, _GROUP_WINDOWS) ** -even_groups
 
 
 def _pick(members: np.ndarray, edges: np.ndarray, positions: np.ndarray) -> np.ndarray:
