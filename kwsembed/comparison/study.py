@@ -161,8 +161,8 @@ class StudyFolder:
         now = _lasting(plan)
         known = self.description()
         if known:
-            # A setting that the version of then did not know stood where its default stands now.
-            earlier = {**_flat({"config": TrainConfig().to_dict()}), **_flat(known["settings"])}
+            # A setting that the version of then did not know stood where that version had it.
+            earlier = {**_flat({"config": TrainConfig.recorded({}).to_dict()}), **_flat(known["settings"])}
             asked = {**_flat({"config": TrainConfig().to_dict()}), **_flat(now)}
             compared = (earlier.keys() | asked.keys()) - {f"config.{name}" for name in OVERRIDDEN}
             changed = sorted(name for name in compared if earlier.get(name) != asked.get(name))
