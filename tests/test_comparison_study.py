@@ -101,6 +101,15 @@ def test_a_setting_that_an_older_version_did_not_know_stood_at_its_default(tmp_p
         folder.claim(dataclasses.replace(plan_of(), config=TrainConfig(teacher="yamnet.tflite")))
 
 
+def test_a_study_from_before_groups_were_drawn_alike_goes_on_with_the_defaults_of_then(tmp_path):
+    folder, earlier = StudyFolder(tmp_path), TrainConfig(even_groups=0.0)
+    folder.claim(dataclasses.replace(plan_of(), config=earlier))
+    known = json.loads(folder.plan.read_text())
+    del known["settings"]["config"]["even_groups"]
+    folder.plan.write_text(json.dumps(known))
+    folder.claim(dataclasses.replace(plan_of(), config=earlier))
+
+
 def test_a_default_that_every_contender_overrides_may_change_while_a_study_goes_on(tmp_path):
     folder, contender = StudyFolder(tmp_path), parse_contender("siamese+focal")
     folder.claim(plan_of())
