@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kwsembed import atomic
 from kwsembed.config import TrainConfig
-from kwsembed.data.pipeline import training_dataset
-from kwsembed.data.sampling import WindowSchedule
 from kwsembed.models.fused_normalization import for_training
 from kwsembed.progress import Progress
-from kwsembed.training.checkpointing import spent_s
 from kwsembed.training.class_weights import class_factors, with_factors
 from kwsembed.training.classifying import ClassifierTraining, ClassifyingPhase
-from kwsembed.training.composition import composition_line
 from kwsembed.training.data import TrainingData
 from kwsembed.training.networks import CLASS_WEIGHTED, END_TO_END, FROZEN, PRETRAIN, Networks
 from kwsembed.training.pretraining import pretrain_embedder
 from kwsembed.training.rebalancing import epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
-from kwsembed.training.stage import StagePlan
+from kwsembed.training.stage_runner import StageRunner, phase_name
 from kwsembed.training.training_dynamics import TrainingDynamics
 from kwsembed.training.variables_file import save_variables
 
@@ -57,6 +51,7 @@ class Stages:
         self._progress = progress
         self._say = say
         self._config: TrainConfig = data.config
+        self._runner = StageRunner(data, run, say=say)
         self.networks = Networks(data, run)
 
     def pretrain(self) -> dict[str, Any]:
@@ -71,14 +66,16 @@ class Stages:
                 for_training(self.networks.embedder()),
                 self._data,
                 self._run,
-                plan=self._plan(PRETRAIN, self._config.pretraining_epochs, settings.pretrain_learning_rate),
+                plan=self._runner.plan(
+                    PRETRAIN, self._config.pretraining_epochs, settings.pretrain_learning_rate
+                ),
                 schedule=schedule,
-                batches=partial(self._batches, schedule),
+                batches=partial(self._runner.batches, schedule),
                 progress=self._progress,
                 say=self._say,
             )
 
-        return self._once(PRETRAIN, [(schedule, None)], train)
+        return self._runner.once(PRETRAIN, [(schedule, None)], train)
 
     def train_head(self, *, begin_at: Callable[[keras.Model], None] | None = None) -> dict[str, Any]:
         """Trains a head on the frozen pretrained embedder.
@@ -190,8 +187,8 @@ class Stages:
         def train() -> tuple[keras.Model, list[dict[str, float]]]:
             phases = [
                 ClassifyingPhase(
-                    plan=self._plan(_phase_name(stage, number), phase_epochs, learning_rate),
-                    batches=partial(self._batches, schedule),
+                    plan=self._runner.plan(phase_name(stage, number), phase_epochs, learning_rate),
+                    batches=partial(self._runner.batches, schedule),
                     class_weights=table,
                     head_only=phase.head_only,
                 )
@@ -217,77 +214,4 @@ class Stages:
                 bias.assign_add(remedy.logit_offset(class_counts).astype(np.float32))
             return classifier, history
 
-        return self._once(stage, list(zip(schedules, weights, strict=True)), train)
-
-    def _once(
-        self,
-        stage: str,
-        phases: Sequence[tuple[WindowSchedule, np.ndarray | None]],
-        train: Callable[[], tuple[keras.Model, list[dict[str, float]]]],
-    ) -> dict[str, Any]:
-        """The stage's result: from an earlier run if it finished there, else by training."""
-        done = self._run.result(stage)
-        if done is not None:
-            self._say(f"{stage}: finished earlier")
-            return done
-        for number, (schedule, class_weights) in enumerate(phases):
-            self._say(
-                f"{_phase_name(stage, number)}: a batch of {schedule.batch_size} holds "
-                f"{composition_line(schedule, class_weights, self._data.labels)}"
-            )
-        earlier_s = [spent_s(self._run.epochs(_phase_name(stage, number))) for number in range(len(phases))]
-        since_s = time.monotonic()
-        model, history = train()
-        here_s = time.monotonic() - since_s
-        with atomic.replacing(self._run.weights(stage)) as temporary:
-            save_variables(temporary, model.variables)
-        # Of a stage in two phases, what its last phase drew: the first may be plain on purpose.
-        schedule, class_weights = phases[-1]
-        result: dict[str, Any] = {
-            "history": history,
-            "duration_s": None if None in earlier_s else sum(filter(None, earlier_s)) + here_s,
-            "composition": dict(zip(self._data.labels, map(float, schedule.probabilities), strict=True)),
-        }
-        if class_weights is not None:
-            result["class_weights"] = dict(zip(self._data.labels, map(float, class_weights), strict=True))
-        self._run.finish(stage, result)
-        return result
-
-    def _plan(self, name: str, epochs: int, learning_rate: float) -> StagePlan:
-        settings = self._config.schedule
-        return StagePlan(
-            name=name,
-            epochs=epochs,
-            epoch_steps=settings.epoch_steps,
-            learning_rate=learning_rate,
-            weight_decay=settings.weight_decay,
-        )
-
-    def _batches(
-        self,
-        schedule: WindowSchedule,
-        first_step: int,
-        last_step: int,
-        *,
-        round_windows: int | None = None,
-    ) -> tf.data.Dataset:
-        augment = self._config.augment
-        if round_windows is not None:
-            # What the objective knows of each window, it knows of what was heard.
-            augment = augment.of_waveforms_only()
-        return training_dataset(
-            self._data.store,
-            schedule,
-            frontend=self._config.frontend,
-            augment=augment,
-            first_step=first_step,
-            last_step=last_step,
-            seed=self._config.seed,
-            round_steps=None if round_windows is None else round_windows // schedule.batch_size,
-            surroundings=self._data.surroundings,
-        )
-
-
-def _phase_name(stage: str, number: int) -> str:
-    """Name of a stage's first, second ... phase, in files and on the screen."""
-    return stage if number == 0 else f"{stage}_{number + 1}"
+        return self._runner.once(stage, list(zip(schedules, weights, strict=True)), train)
