@@ -108,6 +108,8 @@ def test_a_study_from_before_groups_were_drawn_alike_goes_on_with_the_defaults_o
     del known["settings"]["config"]["even_groups"]
     folder.plan.write_text(json.dumps(known))
     folder.claim(dataclasses.replace(plan_of(), config=earlier))
+    with pytest.raises(RunError, match=r"another config\.even_groups"):
+        folder.claim(dataclasses.replace(plan_of(), config=TrainConfig(even_groups=1.0)))
 
 
 def test_a_default_that_every_contender_overrides_may_change_while_a_study_goes_on(tmp_path):
