@@ -19,12 +19,8 @@ from __future__ import annotations
 import argparse
 import base64
 import functools
-import http.server
-import json
 import shutil
-import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +29,7 @@ import numpy as np
 from checks.client_table import OTHER_FLOAT_KERNELS
 from checks.edge import Event, at_edge, match, unmatched
 from checks.web_client import npm_packages
+from checks.web_visit import served, visit_page
 from export.web import export_web
 from kwsembed.audio import wav
 from kwsembed.audio.decode import find_audio, read
@@ -75,21 +72,20 @@ def main() -> int:
     wav.write(recording, samples, RATE_HZ)
     samples, _ = read(recording)  # as every reader gets it
 
-    server = _Server(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(page)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    driver = _Driver(f"http://127.0.0.1:{server.server_port}/", packages, arguments.chromium, work)
-    try:
-        by_file = driver.run("file", file=str(recording))
-        listen_s = len(samples) / RATE_HZ + OPENING_S
-        by_microphone = driver.run(
-            "microphone", microphone=str(recording), listenS=listen_s, width=PHONE_PX, colourScheme="dark"
+    with served(page) as url:
+        visit = functools.partial(
+            visit_page, url, packages=packages, chromium=arguments.chromium, screenshots=work
         )
-    finally:
-        server.shutdown()
+        by_file = visit("file", file=str(recording))
+        by_microphone = visit(
+            "microphone",
+            microphone=str(recording),
+            listenS=len(samples) / RATE_HZ + OPENING_S,
+            width=PHONE_PX,
+            colourScheme="dark",
+        )
 
-    problems = _page_problems("file", by_file, driver.url) + _page_problems(
-        "microphone", by_microphone, driver.url
-    )
+    problems = _page_problems("file", by_file, url) + _page_problems("microphone", by_microphone, url)
     classifier = Classifier(bundle)
     print(f"Chromium {by_file['browser']} compared with {classifier.runtime}")
     problems += _scores("file", by_file, classifier) + _scores("microphone", by_microphone, classifier)
@@ -236,36 +232,6 @@ def _joined(audio: list[str]) -> np.ndarray:
         samples, rate_hz = read(path)
         parts += [resample(samples, rate_hz, RATE_HZ), silence]
     return np.clip(np.concatenate(parts), -1, 1)
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Says nothing: the driver lists every request."""
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    def handle_error(self, *_: object) -> None:
-        """Says nothing when a browser that is closed hangs up in the midst of a file."""
-
-
-class _Driver:
-    """Runs the page in Chromium, once per call."""
-
-    def __init__(self, url: str, packages: Path, chromium: str | None, work: Path) -> None:
-        self.url = url
-        self._options = {"url": url, "packages": str(packages), "chromium": chromium}
-        self._work = work
-
-    def run(self, name: str, **options: object) -> dict[str, Any]:
-        """One visit to the page; `name` names its screenshot."""
-        screenshot = str(self._work / f"{name}.png")
-        command = json.dumps({**self._options, **options, "screenshot": screenshot})
-        script = Path(__file__).with_name("web_page.mjs")
-        done = subprocess.run(["node", script, command], capture_output=True, text=True, timeout=900)
-        if done.returncode:
-            sys.exit(f"{name}: the driver failed: {done.stderr.strip()}")
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
 
 
 if __name__ == "__main__":
