@@ -17,7 +17,7 @@ from kwsembed.settings import from_plain, require, require_named, require_not_ne
 
 BACKBONES = ("ds_cnn", "bc_resnet", "lstm")
 BY_METHOD = "by_method"
-_BEFORE_IT_WAS_KNOWN = {"even_groups": 0.0}
+_BEFORE_IT_WAS_KNOWN = {"even_groups": 0.0, "distillation_weight": 0.0}
 """What training did before there was a setting, where today's default does something else."""
 
 SAMPLINGS = ("natural", "square_root", "balanced", "oversampled", "undersampled:RATIO")
@@ -160,6 +160,9 @@ class TrainConfig:
             size whatever is asked for here.
         sublabel_weight: Of a second task, telling finer labels apart, in the loss of the end-to-end variant
             (see `kwsembed.training.sublabels`), 0.5 for example; 0 for none, as for data without sublabels.
+        distillation_weight: How much of the loss of the end-to-end variant is to agree with the networks that
+            were trained before it, the yardstick and the head on the frozen embedding (see
+            `kwsembed.training.distillation`), 0 to 1; 0 for labels alone.
         backwards_share: How many of the windows of background, of the background label that holds most, are
             events played backwards while a head or the end-to-end network trains, 0 to 1, such as 0.3:
             sounds that are like events and are none. Not for sounds that are the same backwards, such as
@@ -181,6 +184,7 @@ class TrainConfig:
     teacher: str = ""
     rebalance: str = "class_weight:strength=0.5"
     sublabel_weight: float = 0.0
+    distillation_weight: float = 0.5
     backwards_share: float = 0.0
     target_false_alarms_per_hour: float = 0.5
     int8_loss_bound: float = 0.01
@@ -203,7 +207,7 @@ class TrainConfig:
         parse_method(self.rebalance, REBALANCINGS, kind="rebalance")
         require_positive(self, "width", "embedding_size", "window_s", "target_false_alarms_per_hour")
         require_not_negative(self, "int8_loss_bound", "sublabel_weight")
-        for name in ("even_groups", "backwards_share"):
+        for name in ("even_groups", "distillation_weight", "backwards_share"):
             value = getattr(self, name)
             require(
                 0 <= value <= 1,

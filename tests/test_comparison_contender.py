@@ -138,12 +138,42 @@ def test_the_default_ones_hold_the_yardstick_and_are_all_known():
     assert [parse_contender(name).name for name in DEFAULT_CONTENDERS] == list(DEFAULT_CONTENDERS)
 
 
+def test_a_network_that_learns_from_others_shares_its_budget_with_them():
+    schedule = (
+        parse_contender("clustering+class_weight:strength=0.5+distilled")
+        .config(TrainConfig(), steps=9900, seed=0)
+        .schedule
+    )
+    shared = (
+        schedule.scratch_epochs,
+        schedule.pretrain_epochs,
+        schedule.head_epochs,
+        schedule.finetune_epochs,
+    )
+    assert shared == (32, 32, 3, 32)  # as `kwsembed train` has them
+
+
+def test_it_learns_from_them_as_much_whatever_the_settings_say():
+    for base in (TrainConfig(), TrainConfig(distillation_weight=0.0), TrainConfig(distillation_weight=0.9)):
+        found = parse_contender("clustering+distilled").config(base, steps=400, seed=0)
+        plain = parse_contender("clustering").config(base, steps=400, seed=0)
+        assert (found.distillation_weight, plain.distillation_weight) == (0.5, 0.0)
+
+
+@pytest.mark.parametrize("name", ["class_weight+distilled", "clustering/frozen+distilled"])
+def test_only_an_end_to_end_network_learns_from_others(name):
+    with pytest.raises(ConfigError, match=r"taught by"):
+        parse_contender(name)
+
+
 def test_the_last_default_one_is_what_train_does():
     found = parse_contender(DEFAULT_CONTENDERS[-1]).config(TrainConfig(), steps=100, seed=0)
     assert replace(found, schedule=TrainConfig().schedule) == TrainConfig()
 
 
 def stages_of(contender):
+    if contender.distilled:
+        return ("scratch_epochs", "pretrain_epochs", "head_epochs", "finetune_epochs")
     return {
         "from_scratch": ("scratch_epochs",),
         "frozen": ("pretrain_epochs", "head_epochs"),
@@ -152,9 +182,12 @@ def stages_of(contender):
 
 
 @pytest.mark.parametrize("name", DEFAULT_CONTENDERS)
-@pytest.mark.parametrize("steps", [200, 300, 1000, 1600])
+@pytest.mark.parametrize("steps", [200, 300, 400, 1000, 1600])
 def test_every_contender_gets_the_same_budget(name, steps):
     contender = parse_contender(name)
+    if steps < 100 * contender.least_epochs:
+        assert contender.distilled  # whom no study gives so little
+        return
     schedule = contender.config(TrainConfig(), steps=steps, seed=3).schedule
     assert sum(getattr(schedule, stage) for stage in stages_of(contender)) * schedule.epoch_steps == steps
 

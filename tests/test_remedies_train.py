@@ -13,6 +13,7 @@ pytest.importorskip("tensorflow")
 from kwsembed.audio import wav
 from kwsembed.config import AugmentConfig, ScheduleConfig, TrainConfig
 from kwsembed.data.cache import ClipStore, build_cache
+from kwsembed.errors import RunError
 from kwsembed.manifest import Manifest, assign_splits, read_manifest
 from kwsembed.methods import REBALANCINGS
 from kwsembed.models import embedder_of, forward
@@ -53,6 +54,7 @@ def stages_of(
     rebalance: str,
     *,
     sublabel_weight: float = 0.0,
+    distillation_weight: float = 0.0,
     backwards_share: float = 0.0,
     said: list[str] | None = None,
 ) -> Stages:
@@ -66,6 +68,7 @@ def stages_of(
         window_s=0.2,
         rebalance=rebalance,
         sublabel_weight=sublabel_weight,
+        distillation_weight=distillation_weight,
         backwards_share=backwards_share,
         schedule=SCHEDULE,
         augment=augment,
@@ -194,6 +197,54 @@ class TestSublabels:
         for one, other in zip(
             self.weights_of(whole, END_TO_END), self.weights_of(broken, END_TO_END), strict=True
         ):
+            np.testing.assert_array_equal(one, other)
+
+
+class TestDistillation:
+    """The end-to-end network learns from the yardstick and from the head on the frozen embedding."""
+
+    def trained(self, stages: Stages) -> list[np.ndarray]:
+        stages.train_from_scratch()
+        stages.train_head()
+        stages.train_end_to_end()
+        return [variable.numpy() for variable in stages.networks.classifier(END_TO_END).variables]
+
+    def test_its_loss_is_shared_between_labels_and_their_joint_answer(
+        self, corpus: tuple[ClipStore, Manifest], tmp_path: Path
+    ) -> None:
+        by_labels = self.trained(stages_of(corpus, tmp_path / "labels", "class_weight"))
+        stages = stages_of(corpus, tmp_path / "taught", "class_weight", distillation_weight=1.0)
+        taught = self.trained(stages)
+        assert [w.shape for w in by_labels] == [w.shape for w in taught]
+        assert any(not np.array_equal(*pair) for pair in zip(by_labels, taught, strict=True))
+        # What teaches is what the labels alone made of it.
+        for variant in (CLASS_WEIGHTED, FROZEN):
+            plain = RunDirectory(tmp_path / "labels" / "RUN").weights(variant).read_bytes()
+            assert plain == RunDirectory(tmp_path / "taught" / "RUN").weights(variant).read_bytes()
+
+    def test_networks_to_learn_from_come_first(
+        self, corpus: tuple[ClipStore, Manifest], tmp_path: Path
+    ) -> None:
+        stages = stages_of(corpus, tmp_path, "class_weight", distillation_weight=0.5)
+        stages.train_from_scratch()
+        with pytest.raises(RunError, match=r"Received: no frozen.*distillation_weight to 0"):
+            stages.train_end_to_end()
+
+    @pytest.mark.parametrize("sublabel_weight", [0.0, 0.5])
+    def test_a_resumed_stage_ends_where_an_undisturbed_one_does(
+        self, sublabel_weight: float, corpus: tuple[ClipStore, Manifest], tmp_path: Path
+    ) -> None:
+        settings = {"distillation_weight": 0.5, "sublabel_weight": sublabel_weight, "backwards_share": 0.3}
+        whole = stages_of(corpus, tmp_path / "whole", "class_weight", **settings)
+        wanted = self.trained(whole)
+        broken = stages_of(corpus, tmp_path / "broken", "class_weight", **settings)
+        broken.train_from_scratch()
+        broken.train_head()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ClassifierMonitor, "on_epoch_end", _die_in_second_epoch)
+            with pytest.raises(KeyboardInterrupt):
+                broken.train_end_to_end()
+        for one, other in zip(wanted, self.trained(broken), strict=True):
             np.testing.assert_array_equal(one, other)
 
 

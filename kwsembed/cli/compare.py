@@ -32,7 +32,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="METHOD",
         help=f"rebalancings ({', '.join(REBALANCINGS)}), pretrainings ({', '.join(PRETRAININGS)}), "
         "PRETRAINING/frozen, PRETRAINING+REBALANCING, METHOD+even_groups, METHOD+backwards, "
-        "METHOD+sublabels, "
+        "METHOD+sublabels, PRETRAINING+distilled, "
         "PRETRAINING+natural_batches (default: the best known ones)",
     )
     parser.add_argument(

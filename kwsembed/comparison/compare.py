@@ -205,7 +205,7 @@ def _check(plan: StudyPlan, manifest: Manifest, processes: int) -> None:
         if value < 1:
             raise ConfigError(f"{name} is out of range", expected="1 or more", received=f"{name}={value}")
     check_folders(plan.config.augment)
-    _check_steps(plan, least_epochs=2 if any(contender.pretrain for contender in contenders) else 1)
+    _check_steps(plan, least_epochs=max(contender.least_epochs for contender in contenders))
 
 
 def _teacher(plan: StudyPlan) -> dict[str, str] | None:
@@ -217,7 +217,7 @@ def _teacher(plan: StudyPlan) -> dict[str, str] | None:
 
 
 def _check_steps(plan: StudyPlan, *, least_epochs: int) -> None:
-    """Budgets are whole epochs, and a pretrained contender needs one for each of its two stages."""
+    """Budgets are whole epochs, and a contender needs one for each of its trainings."""
     epoch_steps = plan.config.schedule.epoch_steps
     if plan.steps < least_epochs * epoch_steps or plan.steps % epoch_steps:
         raise ConfigError(

@@ -24,23 +24,32 @@ DEFAULT_CONTENDERS = (
     "clustering",
     "clustering/frozen",
     "clustering+class_weight:strength=0.5",
-    "clustering+class_weight:strength=0.5+even_groups",  # the recipe of `kwsembed train`
+    "clustering+class_weight:strength=0.5+even_groups+distilled",  # the recipe of `kwsembed train`
 )
 
 STAGE_EPOCHS = ("pretrain_epochs", "teacher_epochs", "head_epochs", "finetune_epochs", "scratch_epochs")
 
-OVERRIDDEN = ("pretrain", "rebalance", "seed", *(f"schedule.{name}" for name in STAGE_EPOCHS))
+OVERRIDDEN = (
+    "pretrain",
+    "rebalance",
+    "distillation_weight",
+    "seed",
+    *(f"schedule.{name}" for name in STAGE_EPOCHS),
+)
 """Settings of `TrainConfig` that `Contender.config` replaces, so that a study's own say nothing."""
 
 _FROZEN = "/frozen"
 _SUBLABELS, _BACKWARDS, _EVEN_GROUPS = "sublabels", "backwards", "even_groups"
+_DISTILLED = "distilled"
 BATCHES = {f"{sampling}_batches": sampling for sampling in ("natural", "square_root", "balanced")}
 """How a name says in what proportions pretraining draws classes (see `class_probabilities`)."""
 
 _SUBLABEL_WEIGHT = 0.5  # unless the study's settings name another
 _BACKWARDS_SHARE = 0.3  # likewise
 _EVENNESS = 1.0  # likewise
+_DISTILLATION_WEIGHT = 0.5
 _HEAD_SHARE = 0.15  # of the budget, where the rest goes to pretraining
+_DISTILLED_HEAD_SHARE = 0.03  # likewise, where an end-to-end network learns from it
 _SPREAD = 3.0  # options are tried from a third to three times their default
 
 
@@ -51,8 +60,9 @@ class Contender:
     Attributes:
         name: As it was asked for: `REBALANCING`, `PRETRAINING`, `PRETRAINING/frozen`, each with options, and
             `+REBALANCING` for the head of a pretrained network (class weights if it is left out), and
-            `+even_groups`, `+backwards`, `+sublabels` for all but frozen ones, and `+natural_batches`,
-            `+square_root_batches` or `+balanced_batches` for pretrained ones.
+            `+even_groups`, `+backwards`, `+sublabels` for all but frozen ones, `+natural_batches`,
+            `+square_root_batches` or `+balanced_batches` for pretrained ones, and `+distilled` for those of
+            them that are not frozen.
         pretrain: Pretraining method with options; None trains from random weights.
         rebalance: Remedy of the classifier.
         frozen: Whether the pretrained network is frozen under the head.
@@ -61,6 +71,8 @@ class Contender:
         backwards: Whether the classifier hears events played backwards as background.
         pretrain_sampling: How pretraining draws classes; empty leaves it to the study's settings.
         even_groups: Whether the groups of a class are drawn alike, not in proportion to their audio.
+        distilled: Whether it learns from class weights alone and from a head on the frozen network too, which
+            are trained before it (see `kwsembed.training.distillation`).
     """
 
     name: str
@@ -72,6 +84,14 @@ class Contender:
     backwards: bool = False
     pretrain_sampling: str = ""
     even_groups: bool = False
+    distilled: bool = False
+
+    @property
+    def least_epochs(self) -> int:
+        """How many trainings share its budget, of which each takes an epoch at least."""
+        if self.distilled:
+            return 4
+        return 1 if self.pretrain is None else 2
 
     @property
     def variant(self) -> str:
@@ -83,13 +103,20 @@ class Contender:
     def config(self, base: TrainConfig, *, steps: int, seed: int) -> TrainConfig:
         """The settings under which it is trained with `steps` steps in all.
 
-        Pretraining takes half of them, or all but 15 % where only a head follows.
+        Pretraining takes half of them, or all but 15 % where only a head follows. Networks to learn from take
+        theirs from the same budget, in about the proportions of `kwsembed train`: a third for the one from
+        random weights, and 3 % for the head.
         """
         schedule = base.schedule
         epochs = max(1, round(steps / schedule.epoch_steps))
         classifier = epochs
         if self.pretrain is not None:
             classifier = max(1, round(epochs * (_HEAD_SHARE if self.frozen else 0.5)))
+        scratch, pretraining, head = classifier, max(1, epochs - classifier), classifier
+        if self.distilled:
+            head = max(1, round(epochs * _DISTILLED_HEAD_SHARE))
+            scratch = classifier = max(1, (epochs - head) // 3)
+            pretraining = max(1, epochs - head - 2 * classifier)
         factor = self.learning_rate_factor
         return dataclasses.replace(
             base,
@@ -99,14 +126,15 @@ class Contender:
             sublabel_weight=(base.sublabel_weight or _SUBLABEL_WEIGHT) if self.sublabels else 0.0,
             even_groups=(base.even_groups or _EVENNESS) if self.even_groups else 0.0,
             backwards_share=(base.backwards_share or _BACKWARDS_SHARE) if self.backwards else 0.0,
+            distillation_weight=_DISTILLATION_WEIGHT if self.distilled else 0.0,
             seed=seed,
             schedule=dataclasses.replace(
                 schedule,
-                pretrain_epochs=max(1, epochs - classifier),
-                teacher_epochs=max(1, epochs - classifier),
-                head_epochs=classifier,
+                pretrain_epochs=pretraining,
+                teacher_epochs=pretraining,
+                head_epochs=head,
                 finetune_epochs=classifier,
-                scratch_epochs=classifier,
+                scratch_epochs=scratch,
                 **{name: getattr(schedule, name) * factor for name in _learning_rates()},
             ),
         )
@@ -123,13 +151,14 @@ def parse_contender(name: str) -> Contender:
         ... # doctest: +NORMALIZE_WHITESPACE
         Contender(name='siamese:margin=0.8/frozen+logit_adjusted', pretrain='siamese:margin=0.8',
                   rebalance='logit_adjusted', frozen=True, learning_rate_factor=1.0, sublabels=False,
-                  backwards=False, pretrain_sampling='', even_groups=False)
+                  backwards=False, pretrain_sampling='', even_groups=False, distilled=False)
     """
     first, *further = name.split("+")
-    added = [word for word in (_SUBLABELS, _BACKWARDS, _EVEN_GROUPS, *BATCHES) if word in further]
+    switches = (_SUBLABELS, _BACKWARDS, _EVEN_GROUPS, _DISTILLED)
+    added = [word for word in (*switches, *BATCHES) if word in further]
     for word in added:
         further.remove(word)
-    sublabels, backwards, even_groups = (word in added for word in (_SUBLABELS, _BACKWARDS, _EVEN_GROUPS))
+    sublabels, backwards, even_groups, distilled = (word in added for word in switches)
     batches = [word for word in added if word in BATCHES]
     remedy = "+".join(further)
     frozen = first.endswith(_FROZEN)
@@ -149,6 +178,12 @@ def parse_contender(name: str) -> Contender:
                 received=name,
             )
         parse_method(method, REBALANCINGS, kind="method")
+        if distilled:
+            raise ConfigError(
+                "only a pretrained network is taught by the networks that were trained before it",
+                expected=f"PRETRAINING+{_DISTILLED}",
+                received=name,
+            )
         if batches:
             raise ConfigError(
                 "only pretraining draws classes as one asks; a remedy draws them in its own way",
@@ -165,6 +200,12 @@ def parse_contender(name: str) -> Contender:
             expected=f"{method}+{_SUBLABELS}",
             received=name,
         )
+    if frozen and distilled:
+        raise ConfigError(
+            "a head on a frozen network is not taught by other networks, but one of those that teach",
+            expected=f"{method}+{_DISTILLED}",
+            received=name,
+        )
     if len(batches) > 1:
         raise ConfigError("batches are drawn in one way", expected=f"{method}+{batches[0]}", received=name)
     rebalance = remedy if further else YARDSTICK
@@ -178,6 +219,7 @@ def parse_contender(name: str) -> Contender:
         backwards=backwards,
         pretrain_sampling=BATCHES[batches[0]] if batches else "",
         even_groups=even_groups,
+        distilled=distilled,
     )
 
 

@@ -47,7 +47,7 @@ class Cell:
         """Name of its files; different settings never share one."""
         word = "".join(c if c.isalnum() else "-" for c in self.contender.name)
         values = dataclasses.asdict(self.contender)
-        for name in ("sublabels", "backwards", "pretrain_sampling", "even_groups"):
+        for name in ("sublabels", "backwards", "pretrain_sampling", "even_groups", "distilled"):
             if not values[name]:
                 del values[name]  # as cells were called before there was such a thing
         settings = json.dumps(values, sort_keys=True)

@@ -1,4 +1,4 @@
-"""Training a classifier with a remedy for imbalance, phase after phase; sublabels are a second task of it."""
+"""Training a classifier with a remedy for imbalance, phase after phase, by more than labels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tensorflow as tf
 from kwsembed.models import embedder_of
 from kwsembed.progress import Progress
 from kwsembed.training.data import TrainingData
+from kwsembed.training.distillation import Distillation
 from kwsembed.training.monitor import ClassifierMonitor
 from kwsembed.training.rebalancing import MeanOf, PerExample, cross_entropy
 from kwsembed.training.run_directory import RunDirectory
@@ -70,6 +71,7 @@ class ClassifierTraining:
         *,
         loss: PerExample,
         sublabel_weight: float,
+        distillation: Distillation | None = None,
         dynamics: TrainingDynamics | None = None,
     ) -> tuple[keras.Model, list[dict[str, float]]]:
         """Trains phase after phase, each from its newest checkpoint.
@@ -79,12 +81,14 @@ class ClassifierTraining:
             phases: In order.
             loss: Of classes, per example.
             sublabel_weight: Of the second task; 0 for none.
+            distillation: What other networks teach it; None for labels alone.
             dynamics: Looks on.
 
         Returns:
             The trained classifier, and a dict of metrics per epoch.
         """
         history: list[dict[str, float]] = []
+        of_class = MeanOf(loss) if distillation is None else distillation.loss(loss)
         for phase in phases:
             if phase.head_only:
                 embedder = embedder_of(classifier)
@@ -96,19 +100,19 @@ class ClassifierTraining:
             if sublabels is None:
                 model = classifier
                 optimizer = phase.plan.optimizer(model.trainable_variables)
-                model.compile(optimizer, MeanOf(loss), jit_compile=False)
+                model.compile(optimizer, of_class, jit_compile=False)
             else:
                 model = with_second_head(classifier, len(sublabels.names), seed=self._data.config.seed)
                 model.compile(
                     phase.plan.optimizer(model.trainable_variables),
-                    [MeanOf(loss), MeanOf(cross_entropy)],
+                    [of_class, MeanOf(cross_entropy)],
                     loss_weights=[1.0, sublabel_weight],
                     jit_compile=False,
                 )
             history += run_stage(
                 model,
                 phase.plan,
-                dataset=_weighted(phase.batches, phase.class_weights, sublabels),
+                dataset=_weighted(phase.batches, phase.class_weights, sublabels, distillation),
                 run=self._run,
                 callbacks=[
                     ClassifierMonitor(classifier, self._data),
@@ -120,18 +124,27 @@ class ClassifierTraining:
         return classifier, history
 
 
-def _weighted(batches: Batches, class_weights: np.ndarray, sublabels: Sublabels | None) -> Batches:
+def _weighted(
+    batches: Batches,
+    class_weights: np.ndarray,
+    sublabels: Sublabels | None,
+    distillation: Distillation | None,
+) -> Batches:
     """Batches of log-mel, targets and weights: of the class and, if there are any, of the sublabel."""
     table = tf.constant(class_weights)
+
+    def of_class(log_mel: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tf.Tensor:
+        return drawn["class"] if distillation is None else distillation.targets(log_mel, drawn)
+
     if sublabels is None:
         return lambda first, last: batches(first, last).map(
-            lambda log_mel, drawn: (log_mel, drawn["class"], tf.gather(table, drawn["class"]))
+            lambda log_mel, drawn: (log_mel, of_class(log_mel, drawn), tf.gather(table, drawn["class"]))
         )
     of_clip = tf.constant(sublabels.of_clip)
 
     def with_sublabels(log_mel: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
         weights = tf.gather(table, drawn["class"])
-        targets = (drawn["class"], tf.gather(of_clip, drawn["item"]))
+        targets = (of_class(log_mel, drawn), tf.gather(of_clip, drawn["item"]))
         # An event played backwards is none of the finer kinds of background.
         return log_mel, targets, (weights, 1.0 - tf.cast(drawn["backwards"], weights.dtype))
 

@@ -11,11 +11,13 @@ import numpy as np
 
 from kwsembed import atomic
 from kwsembed.config import TrainConfig
+from kwsembed.errors import RunError
 from kwsembed.models.fused_normalization import for_training
 from kwsembed.progress import Progress
 from kwsembed.training.class_weights import class_factors, with_factors
 from kwsembed.training.classifying import ClassifierTraining, ClassifyingPhase
 from kwsembed.training.data import TrainingData
+from kwsembed.training.distillation import Distillation
 from kwsembed.training.networks import CLASS_WEIGHTED, END_TO_END, FROZEN, PRETRAIN, Networks
 from kwsembed.training.pretraining import pretrain_embedder
 from kwsembed.training.rebalancing import epochs_of, rebalancing
@@ -104,17 +106,43 @@ class Stages:
         )
 
     def train_end_to_end(self) -> dict[str, Any]:
-        """Trains the whole network from the pretrained weights."""
+        """Trains the whole network from the pretrained weights.
+
+        Raises:
+            RunError: It is to learn from the networks before it, and one of them has not been trained.
+        """
         settings = self._config.schedule
+        weight = self._config.distillation_weight
+        if weight:
+            self._require_trained(CLASS_WEIGHTED, FROZEN)
         return self._classify(
             END_TO_END,
             lambda: self.networks.classifier_on(for_training(self.networks.pretrained())),
             settings.finetune_epochs,
             settings.finetune_learning_rate,
             sublabel_weight=self._config.sublabel_weight,
+            distilled=weight,
             even_groups=self._config.even_groups,
             backwards_share=self._config.backwards_share,
         )
+
+    def _require_trained(self, *stages: str) -> None:
+        for stage in stages:
+            if self._run.result(stage) is None:
+                raise RunError(
+                    "the end-to-end network learns from networks that have to be trained first",
+                    expected=f"{' and '.join(stages)}",
+                    received=f"no {stage}",
+                    where=self._run.root,
+                    fix="train it first, or set distillation_weight to 0",
+                )
+
+    def _distillation(self, weight: float) -> Distillation | None:
+        """What the networks trained before say, if that is to weigh anything."""
+        if not weight:
+            return None
+        before = [self.networks.classifier(variant) for variant in (CLASS_WEIGHTED, FROZEN)]
+        return Distillation(before, weight=weight)
 
     def train_from_scratch(
         self,
@@ -158,6 +186,7 @@ class Stages:
         backwards_share: float,
         rebalance: str | None = None,
         sublabel_weight: float = 0.0,
+        distilled: float = 0.0,
         dynamics: TrainingDynamics | None = None,
     ) -> dict[str, Any]:
         """Trains a classifier with a remedy for imbalance, in one phase or two."""
@@ -204,6 +233,7 @@ class Stages:
                 phases,
                 loss=remedy.loss(class_counts),
                 sublabel_weight=sublabel_weight,
+                distillation=self._distillation(distilled),
                 dynamics=dynamics,
             )
             if dynamics is not None:

@@ -179,8 +179,10 @@ def _train_once(
         progress=lambda stage: ProgressLine(f"{title}: {stage}", unit="steps"),
         say=lambda text: None,  # compositions of batches: too many lines for a search
     )
+    if config.distillation_weight:
+        stages.train_from_scratch()
     stages.pretrain()
-    if setting.frozen:
+    if setting.frozen or config.distillation_weight:
         stages.train_head()
     stages.train_end_to_end()
     metrics = {
