@@ -160,9 +160,9 @@ class TrainConfig:
             size whatever is asked for here.
         sublabel_weight: Of a second task, telling finer labels apart, in the loss of the end-to-end variant
             (see `kwsembed.training.sublabels`), 0.5 for example; 0 for none, as for data without sublabels.
-        distillation_weight: How much of the loss of the end-to-end variant is to agree with the networks that
-            were trained before it, the yardstick and the head on the frozen embedding (see
-            `kwsembed.training.distillation`), 0 to 1; 0 for labels alone.
+        distillation_weight: How much of the loss of the end-to-end variant is to agree with the head on the
+            frozen embedding and with a companion, which is trained from random weights for that (see
+            `kwsembed.training.distillation`), 0 to 1; 0 for labels alone, and no companion.
         backwards_share: How many of the windows of background, of the background label that holds most, are
             events played backwards while a head or the end-to-end network trains, 0 to 1, such as 0.3:
             sounds that are like events and are none. Not for sounds that are the same backwards, such as

@@ -20,7 +20,7 @@ from kwsembed.models import embedder_of, forward
 from kwsembed.progress import silent
 from kwsembed.training.data import TrainingData
 from kwsembed.training.monitor import ClassifierMonitor
-from kwsembed.training.networks import CLASS_WEIGHTED, END_TO_END, FROZEN, PRETRAIN
+from kwsembed.training.networks import CLASS_WEIGHTED, COMPANION, END_TO_END, FROZEN, PRETRAIN
 from kwsembed.training.rebalancing import epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import Stages
@@ -201,11 +201,11 @@ class TestSublabels:
 
 
 class TestDistillation:
-    """The end-to-end network learns from the yardstick and from the head on the frozen embedding."""
+    """The end-to-end network learns from the head on the frozen embedding and from a companion."""
 
     def trained(self, stages: Stages) -> list[np.ndarray]:
-        stages.train_from_scratch()
         stages.train_head()
+        stages.train_companion()
         stages.train_end_to_end()
         return [variable.numpy() for variable in stages.networks.classifier(END_TO_END).variables]
 
@@ -218,7 +218,7 @@ class TestDistillation:
         assert [w.shape for w in by_labels] == [w.shape for w in taught]
         assert any(not np.array_equal(*pair) for pair in zip(by_labels, taught, strict=True))
         # What teaches is what the labels alone made of it.
-        for variant in (CLASS_WEIGHTED, FROZEN):
+        for variant in (FROZEN, COMPANION):
             plain = RunDirectory(tmp_path / "labels" / "RUN").weights(variant).read_bytes()
             assert plain == RunDirectory(tmp_path / "taught" / "RUN").weights(variant).read_bytes()
 
@@ -226,8 +226,8 @@ class TestDistillation:
         self, corpus: tuple[ClipStore, Manifest], tmp_path: Path
     ) -> None:
         stages = stages_of(corpus, tmp_path, "class_weight", distillation_weight=0.5)
-        stages.train_from_scratch()
-        with pytest.raises(RunError, match=r"Received: no frozen.*distillation_weight to 0"):
+        stages.train_head()
+        with pytest.raises(RunError, match=r"Received: no companion.*distillation_weight to 0"):
             stages.train_end_to_end()
 
     @pytest.mark.parametrize("sublabel_weight", [0.0, 0.5])
@@ -238,8 +238,8 @@ class TestDistillation:
         whole = stages_of(corpus, tmp_path / "whole", "class_weight", **settings)
         wanted = self.trained(whole)
         broken = stages_of(corpus, tmp_path / "broken", "class_weight", **settings)
-        broken.train_from_scratch()
         broken.train_head()
+        broken.train_companion()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(ClassifierMonitor, "on_epoch_end", _die_in_second_epoch)
             with pytest.raises(KeyboardInterrupt):

@@ -103,11 +103,10 @@ class CellRunner:
                 backwards_share=data.config.backwards_share,
             )
             return stages.networks.classifier("class_weighted")
-        if cell.contender.distilled:
-            stages.train_from_scratch()
         stages.pretrain()
         if cell.contender.distilled:
             stages.train_head()
+            stages.train_companion()
         (stages.train_head if variant == "frozen" else stages.train_end_to_end)()
         return stages.networks.classifier(variant)
 

@@ -71,8 +71,8 @@ class Contender:
         backwards: Whether the classifier hears events played backwards as background.
         pretrain_sampling: How pretraining draws classes; empty leaves it to the study's settings.
         even_groups: Whether the groups of a class are drawn alike, not in proportion to their audio.
-        distilled: Whether it learns from class weights alone and from a head on the frozen network too, which
-            are trained before it (see `kwsembed.training.distillation`).
+        distilled: Whether it learns from a head on the frozen network too, and from a companion from random
+            weights, both trained before it (see `kwsembed.training.distillation`).
     """
 
     name: str

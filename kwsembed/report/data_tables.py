@@ -10,7 +10,7 @@ from kwsembed.report.tables import Cell, Table, table
 from kwsembed.report.wording import UNKNOWN, counted, decimal, hours, percent
 
 SPLITS = ("train", "validation", "test")
-STAGE_NAMES = {"pretrain": "pretraining", **VARIANT_NAMES}
+STAGE_NAMES = {"pretrain": "pretraining", "companion": "companion, to learn from", **VARIANT_NAMES}
 
 
 def clips_table(run: RunRecord) -> Table:

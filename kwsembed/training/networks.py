@@ -15,9 +15,11 @@ from kwsembed.training.variables_file import load_variables
 PRETRAIN = "pretrain"
 CLASS_WEIGHTED = "class_weighted"
 FROZEN = "frozen"
+COMPANION = "companion"
 END_TO_END = "end_to_end"
 VARIANTS = (CLASS_WEIGHTED, FROZEN, END_TO_END)
-STAGES = (CLASS_WEIGHTED, PRETRAIN, FROZEN, END_TO_END)
+STAGES = (CLASS_WEIGHTED, PRETRAIN, FROZEN, COMPANION, END_TO_END)
+"""In order: the end-to-end network learns from the two before it."""
 
 
 def new_embedder(config: TrainConfig) -> keras.Model:

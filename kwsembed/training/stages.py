@@ -1,4 +1,4 @@
-"""The stages of a run: pretraining, a head on the frozen embedding, end to end, and from scratch."""
+"""The stages of a run: from scratch, pretraining, a head on the frozen embedding, a companion, end to end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ from kwsembed.training.class_weights import class_factors, with_factors
 from kwsembed.training.classifying import ClassifierTraining, ClassifyingPhase
 from kwsembed.training.data import TrainingData
 from kwsembed.training.distillation import Distillation
-from kwsembed.training.networks import CLASS_WEIGHTED, END_TO_END, FROZEN, PRETRAIN, Networks
+from kwsembed.training.networks import (
+    CLASS_WEIGHTED,
+    COMPANION,
+    END_TO_END,
+    FROZEN,
+    PRETRAIN,
+    Networks,
+)
 from kwsembed.training.pretraining import pretrain_embedder
 from kwsembed.training.rebalancing import epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
@@ -105,6 +112,22 @@ class Stages:
             backwards_share=self._config.backwards_share,
         )
 
+    def train_companion(self) -> dict[str, Any]:
+        """Trains another network from random weights, for the end-to-end one to learn from.
+
+        It draws as that one does and has its remedy, so that they differ by chance and pretraining only.
+        """
+        settings = self._config.schedule
+        return self._classify(
+            COMPANION,
+            lambda: self.networks.classifier_on(for_training(self.networks.embedder())),
+            settings.scratch_epochs,
+            settings.pretrain_learning_rate,
+            sublabel_weight=self._config.sublabel_weight,
+            even_groups=self._config.even_groups,
+            backwards_share=self._config.backwards_share,
+        )
+
     def train_end_to_end(self) -> dict[str, Any]:
         """Trains the whole network from the pretrained weights.
 
@@ -114,7 +137,7 @@ class Stages:
         settings = self._config.schedule
         weight = self._config.distillation_weight
         if weight:
-            self._require_trained(CLASS_WEIGHTED, FROZEN)
+            self._require_trained(FROZEN, COMPANION)
         return self._classify(
             END_TO_END,
             lambda: self.networks.classifier_on(for_training(self.networks.pretrained())),
@@ -141,7 +164,7 @@ class Stages:
         """What the networks trained before say, if that is to weigh anything."""
         if not weight:
             return None
-        before = [self.networks.classifier(variant) for variant in (CLASS_WEIGHTED, FROZEN)]
+        before = [self.networks.classifier(variant) for variant in (FROZEN, COMPANION)]
         return Distillation(before, weight=weight)
 
     def train_from_scratch(

@@ -30,7 +30,7 @@ from kwsembed.training.class_weights import class_factors
 from kwsembed.training.data import TrainingData
 from kwsembed.training.judging import judge_variants
 from kwsembed.training.label_suspects import write_suspects
-from kwsembed.training.networks import END_TO_END, STAGES, VARIANTS
+from kwsembed.training.networks import COMPANION, END_TO_END, STAGES, VARIANTS
 from kwsembed.training.record import data_record, describe, versions
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.same_surroundings import check_same_surroundings
@@ -149,11 +149,14 @@ def train(
                 partial(stages.train_from_scratch, watched=True),
                 stages.pretrain,
                 stages.train_head,
+                stages.train_companion,
                 stages.train_end_to_end,
             ),
             strict=True,
         )
     )
+    if not config.distillation_weight:
+        del steps[COMPANION]
     results: dict[str, dict[str, Any]] = {}
     for stage, step in steps.items():
         results[stage] = step()

@@ -179,11 +179,11 @@ def _train_once(
         progress=lambda stage: ProgressLine(f"{title}: {stage}", unit="steps"),
         say=lambda text: None,  # compositions of batches: too many lines for a search
     )
-    if config.distillation_weight:
-        stages.train_from_scratch()
     stages.pretrain()
     if setting.frozen or config.distillation_weight:
         stages.train_head()
+    if config.distillation_weight:
+        stages.train_companion()
     stages.train_end_to_end()
     metrics = {
         variant: _validation_metrics(stages, data, variant)
