@@ -23,6 +23,7 @@ from kwsembed.config import ScheduleConfig
 from kwsembed.demo.sounds import background, door_knock, whistle
 from kwsembed.errors import RunError
 from kwsembed.runtime.unknown import UnknownMeter
+from kwsembed.training.networks import COMPANION, STAGES
 
 pytestmark = pytest.mark.slow
 
@@ -133,6 +134,13 @@ def test_pretraining_draws_classes_alike_and_the_head_as_they_come(finished: Pat
     composition = json.loads((finished / "metrics.json").read_text())["batch_composition"]
     assert composition["pretrain"] == pytest.approx({"door_knock": 1 / 3, "whistle": 1 / 3, "noise": 1 / 3})
     assert composition["class_weighted"]["noise"] > 0.5
+
+
+def test_a_companion_is_trained_as_the_network_that_learns_from_it(finished: Path) -> None:
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert list(metrics["stage_s"])[1:6] == list(STAGES)
+    assert metrics["batch_composition"]["companion"] == metrics["batch_composition"]["end_to_end"]
+    assert COMPANION not in metrics["variants"], "it is not to be kept"
 
 
 def test_the_bundle_classifies_as_the_run_said(finished: Path, sounds: Path) -> None:

@@ -49,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--frozen",
         action="store_true",
-        help="also train the frozen variant, and judge the one that train would keep",
+        help="also judge the frozen variant, and take the one that train would keep",
     )
     add_setting_options(parser)
     parser.add_argument(

@@ -77,7 +77,7 @@ def search_space(
         event_labels: Labels of events.
         background_labels: Labels of background.
         groups: Some of `kwsembed.methods.SEARCH_GROUPS`.
-        frozen: Whether a head on the frozen embedding is trained too.
+        frozen: Whether a head on the frozen embedding is judged too.
         sublabels: Whether the data have sublabels.
 
     Raises:

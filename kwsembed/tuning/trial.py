@@ -44,7 +44,7 @@ class TrialSetting:
         manifest: Clips of training and validation; none of the test.
         store: The same, decoded.
         seeds: How many networks of each configuration are trained.
-        frozen: Also train a head on the frozen embedding, and judge the variant that training would keep.
+        frozen: Also judge a head on the frozen embedding, and take the variant that training would keep.
         surroundings: Noise and rooms that augmentation puts sounds in.
     """
 

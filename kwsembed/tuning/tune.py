@@ -69,7 +69,7 @@ def tune(
         epochs_share: Share of the schedule's epochs that trials train, above 0 to 1.
         method: `random` or `bayesian`.
         search: Groups of settings to search, some of `kwsembed.methods.SEARCH_GROUPS`.
-        frozen: Also train a head on the frozen embedding, and judge the variant that training would keep.
+        frozen: Also judge a head on the frozen embedding, and take the variant that training would keep.
         background: Further labels that are background.
         test_folds: Folds held out for the test; the highest if None; `()` for none.
         validation_folds: Folds to judge on; the highest one left if None.
