@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from kwsembed.comparison.contender import DEFAULT_CONTENDERS, YARDSTICK, parse_contender, tuning_trials
+from kwsembed.comparison.contender import DEFAULT_CONTENDERS, YARDSTICK, parse_contender
+from kwsembed.comparison.trials import tuning_trials
 from kwsembed.config import TrainConfig
 from kwsembed.errors import ConfigError
 from kwsembed.methods import PRETRAININGS, REBALANCINGS, parse_method

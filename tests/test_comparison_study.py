@@ -11,8 +11,9 @@ pytest.importorskip("tensorflow", reason="toy studies are judged with the traini
 
 from toy_study import plan_of
 
-from kwsembed.comparison.contender import parse_contender, tuning_trials
+from kwsembed.comparison.contender import parse_contender
 from kwsembed.comparison.study import WHOLE, Cell, StudyFolder
+from kwsembed.comparison.trials import tuning_trials
 from kwsembed.config import ScheduleConfig, TrainConfig
 from kwsembed.errors import RunError
 

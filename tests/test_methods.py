@@ -94,7 +94,8 @@ def test_a_config_takes_every_pretraining_and_refuses_what_it_cannot_be(name):
 
 
 def test_tuning_draws_whole_numbers_where_an_option_counts():
-    from kwsembed.comparison.contender import parse_contender, tuning_trials
+    from kwsembed.comparison.contender import parse_contender
+    from kwsembed.comparison.trials import tuning_trials
 
     drawn = set()
     for trial in tuning_trials(parse_contender("soft_triple"), 8, seed=0):

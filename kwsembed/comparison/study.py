@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from kwsembed import atomic
-from kwsembed.comparison.contender import OVERRIDDEN, Contender, parse_contender, tuning_trials
+from kwsembed.comparison.contender import OVERRIDDEN, Contender, parse_contender
 from kwsembed.comparison.trained_options import refuse_other_options
+from kwsembed.comparison.trials import tuning_trials
 from kwsembed.config import TrainConfig
 from kwsembed.errors import RunError
 from kwsembed.training.same_teacher import refuse_another
