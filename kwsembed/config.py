@@ -184,7 +184,7 @@ class TrainConfig:
     teacher: str = ""
     rebalance: str = "class_weight:strength=0.5"
     sublabel_weight: float = 0.0
-    distillation_weight: float = 0.5
+    distillation_weight: float = 0.0
     backwards_share: float = 0.0
     target_false_alarms_per_hour: float = 0.5
     int8_loss_bound: float = 0.01

@@ -182,7 +182,7 @@ def stages_of(contender):
     }[contender.variant]
 
 
-@pytest.mark.parametrize("name", DEFAULT_CONTENDERS)
+@pytest.mark.parametrize("name", [*DEFAULT_CONTENDERS, "clustering+distilled"])
 @pytest.mark.parametrize("steps", [200, 300, 400, 1000, 1600])
 def test_every_contender_gets_the_same_budget(name, steps):
     contender = parse_contender(name)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 SCHEDULE = ScheduleConfig(
     batch_size=8, epoch_steps=3, pretrain_epochs=3, head_epochs=2, finetune_epochs=3, scratch_epochs=2
 )
-CONFIG = TrainConfig(schedule=SCHEDULE, width=0.25)
+CONFIG = TrainConfig(schedule=SCHEDULE, width=0.25, distillation_weight=0.5)  # every stage there is
 
 
 @pytest.fixture(scope="module")
