@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -196,7 +197,7 @@ def test_resuming_with_other_settings_is_refused(finished: Path, sounds: Path, c
         train(
             sounds,
             finished,
-            config=TrainConfig(schedule=SCHEDULE, width=0.25, seed=1),
+            config=dataclasses.replace(CONFIG, seed=1),
             cache_dir=cache,
             resume=True,
         )
