@@ -17,7 +17,7 @@ from kwsembed.settings import from_plain, require, require_named, require_not_ne
 
 BACKBONES = ("ds_cnn", "bc_resnet", "lstm")
 BY_METHOD = "by_method"
-_BEFORE_IT_WAS_KNOWN = {"even_groups": 0.0, "distillation_weight": 0.0}
+_BEFORE_IT_WAS_KNOWN = {"even_groups": 0.0}
 """What training did before there was a setting, where today's default does something else."""
 
 SAMPLINGS = ("natural", "square_root", "balanced", "oversampled", "undersampled:RATIO")

@@ -151,6 +151,7 @@ def test_training_the_best_config_gives_the_figures_of_its_trial(
     result = train(
         sounds, tmp_path / "RUN", config=TrainConfig.read(searched[0] / "best.toml"), cache_dir=cache
     )
+    assert "companion" not in result.metrics["stage_s"], "by labels alone there is nobody to learn from"
     figures = figures_of(result.metrics["variants"]["end_to_end"]["validation"])
     # The same sums in the same order: equal to the last bit.
     assert figures.recall == best["recall"]
