@@ -46,7 +46,7 @@ class Method:
 def parse_method(text: str, known: Mapping[str, Method], *, kind: str) -> tuple[Method, dict[str, float]]:
     """Reads `NAME` or `NAME:OPTION=VALUE,...`.
 
-    A method with one option takes its bare value too: `undersample:10`.
+    A method with one option takes its bare value too, if nothing else is said: `undersample:10`.
 
     Args:
         text: The method as it was asked for.
@@ -71,9 +71,10 @@ def parse_method(text: str, known: Mapping[str, Method], *, kind: str) -> tuple[
         raise ConfigError(f"unknown {kind}", expected=f"one of {', '.join(known)}", received=f"{kind}={text}")
     method = known[name]
     values = {option: about.default for option, about in method.options.items()}
-    for part in rest.split(",") if colon else []:
+    parts = rest.split(",") if colon else []
+    for part in parts:
         option, equals, value = part.partition("=")
-        if not equals and len(values) == 1:
+        if not equals and len(values) == len(parts) == 1:  # of a decimal comma, one part would be lost
             option, value = next(iter(values)), part
         if option.strip() not in values:
             raise ConfigError(

@@ -54,6 +54,19 @@ def test_a_fold_of_which_no_test_clip_can_be_used_is_refused(folds):
         judged_clips(folds, Store(folds, without=broken), (1, 2))
 
 
+def test_a_fold_that_cannot_be_validated_is_refused_before_another_is_trained(folds):
+    # With fold 2 tested, fold 3 validates; with fold 3 tested, fold 2 does.
+    silent = [clip.name for clip in folds.clips if clip.fold == 2 and clip.label == "dog"]
+    with pytest.raises(DataError, match="with fold 3 tested the validation split has no usable event clip"):
+        judged_clips(folds, Store(folds, without=silent), (2, 3))
+
+
+def test_a_fold_without_which_a_label_cannot_be_trained_is_refused(folds):
+    rare = [clip.name for clip in folds.clips if clip.fold != 2 and clip.label == "dog"]
+    with pytest.raises(DataError, match=r"no usable training clip of dog|no usable event clip"):
+        judged_clips(folds, Store(folds, without=rare), (2,))
+
+
 def test_splits_that_the_manifest_names_allow_one_fold_only(tmp_path):
     rows = ["path,label,split"]
     for split in ("train", "validation", "test"):

@@ -18,7 +18,7 @@ from kwsembed import compare
 from kwsembed.audio import wav
 from kwsembed.cli.main import main
 from kwsembed.comparison.clips import read_judged_clips
-from kwsembed.comparison.study import StudyFolder
+from kwsembed.comparison.study_folder import StudyFolder
 from kwsembed.demo.sounds import background, whistle
 from kwsembed.errors import ConfigError
 
@@ -63,6 +63,8 @@ def command_of(sounds: Path, out: Path, *more: str) -> list[str]:
         (["--seeds", "0"], "--seeds is out of range"),
         (["--trials", "0"], "trials is out of range"),
         (["--processes", "0"], "processes is out of range"),
+        (["--seed", "-1"], "a seed is out of range"),
+        (["--seed", str(2**32)], "a seed is out of range"),
         (["--config", "nowhere.toml"], "nowhere.toml"),
     ],
 )
@@ -126,6 +128,55 @@ def test_a_study_is_not_gone_on_with_under_other_noise(sounds, tmp_path, capsys)
     assert "other noise or impulse responses" in capsys.readouterr().err.splitlines()[-1]
     (nights / "fan.wav").unlink()
     assert main(command) == 0
+
+
+def test_a_class_weight_of_no_label_is_refused_before_any_work(sounds, tmp_path, capsys):
+    config = tmp_path / "weighted.toml"
+    config.write_text(f"{CONFIG}[class_weights]\nwistle = 2.0\n")
+    assert main(command_of(sounds, tmp_path / "STUDY", "--config", str(config))) == 2
+    assert "class_weights.wistle=2" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "STUDY").exists()
+
+
+def test_a_refused_sitting_and_a_report_leave_the_study_as_it_was(sounds, tmp_path, capsys):
+    out, data = tmp_path / "STUDY", sounds.parent / "fewer.csv"
+    data.write_text(sounds.read_text())
+    assert main(command_of(data, out, "--report-only")) == 0
+    before = (out / "study.json").read_text()
+    assert main(command_of(data, out, "--report-only", "--methods", "class_weight", "focal")) == 0
+    assert (out / "study.json").read_text() == before
+
+    data.write_text("\n".join(sounds.read_text().splitlines()[:-1]) + "\n")  # a noise less, of fold 3
+    capsys.readouterr()
+    assert main(command_of(data, out, "--folds", "1")) == 2
+    assert "clips of fold 1 are others than when the study began" in capsys.readouterr().err
+    assert (out / "study.json").read_text() == before
+
+
+def test_training_clips_that_changed_are_noticed_though_no_fold_judges_them(sounds, tmp_path, capsys):
+    lines = sounds.read_text().splitlines()
+    data = sounds.parent / "with_fold_0.csv"
+    always = [f"{line.rpartition(',')[0]},0" for line in lines if line.endswith(",3")]
+    kept = [line for line in lines if not line.endswith(",3")]
+    data.write_text("\n".join([*kept, *always]) + "\n")
+    command = command_of(data, tmp_path / "STUDY", "--report-only")
+    assert main(command) == 0
+    data.write_text("\n".join([*kept, *always[:-1]]) + "\n")
+    capsys.readouterr()
+    assert main(command) == 2
+    assert "the training clips of fold 1 are others" in capsys.readouterr().err
+
+
+def test_a_manifest_with_splits_and_folds_goes_by_its_splits(sounds, tmp_path):
+    header, *lines = sounds.read_text().splitlines()
+    split_of = {"1": "test", "2": "validation", "3": "train"}
+    data = sounds.parent / "split_and_fold.csv"
+    data.write_text(
+        "\n".join([f"{header},split", *(f"{line},{split_of[line[-1]]}" for line in lines)]) + "\n"
+    )
+    assert main(command_of(data, tmp_path / "STUDY", "--report-only")) == 0
+    judged = read_judged_clips(StudyFolder(tmp_path / "STUDY").clips)
+    assert {line.split(",")[0] for line in lines if line.endswith(",1")} == set(judged[1, "test"].names)
 
 
 def test_data_without_folds_are_split_anew_for_each_number(sounds, tmp_path):

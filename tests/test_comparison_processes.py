@@ -14,7 +14,8 @@ import pytest
 
 import kwsembed
 from kwsembed.comparison import processes
-from kwsembed.comparison.study import StudyFolder, StudyPlan
+from kwsembed.comparison.study import StudyPlan
+from kwsembed.comparison.study_folder import StudyFolder
 from kwsembed.errors import KwsembedError, RunError
 
 CONTENDER = {"name": "class_weight", "rebalance": "class_weight"}
@@ -40,6 +41,10 @@ def failing(plan, out, cache_dir):
         raise RunError("the disk is gone", fix="buy another")
 
     return fail
+
+
+def full(plan, out, cache_dir):
+    raise OSError(28, "No space left on device", "cell.npz")
 
 
 def mistaken(plan, out, cache_dir):
@@ -140,6 +145,12 @@ def test_a_process_that_dies_is_an_error_that_names_the_cell_and_says_how_to_go_
 def test_an_error_inside_a_process_arrives_as_it_was(tmp_path):
     with pytest.raises(RunError, match=r"^the disk is gone. To mend it: buy another"):
         run(tmp_path, failing)
+
+
+def test_a_full_disk_is_told_as_what_it_is(tmp_path):
+    with pytest.raises(OSError, match="No space left on device") as error:
+        run(tmp_path, full)
+    assert error.value.filename == "cell.npz"
 
 
 def test_a_fault_inside_a_process_is_shown_and_named(tmp_path, capfd):

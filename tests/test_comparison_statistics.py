@@ -218,6 +218,14 @@ def test_evidence_of_other_clips_is_refused(tmp_path):
         statistics_of(folder)
 
 
+def test_damaged_evidence_is_said_so(tmp_path):
+    folder = write_toy_study(tmp_path, plan_of(contenders=("class_weight", "none")))
+    path = next(folder.cells.glob("none*.npz"))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(RunError, match=r"cannot be read.*none"):
+        statistics_of(folder)
+
+
 def test_misses_are_the_fewest_with_no_more_false_alarms():
     random = np.random.default_rng(0)
     positive = random.random(60) < 0.3

@@ -12,7 +12,8 @@ pytest.importorskip("tensorflow", reason="toy studies are judged with the traini
 from toy_study import plan_of
 
 from kwsembed.comparison.contender import parse_contender
-from kwsembed.comparison.study import WHOLE, Cell, StudyFolder
+from kwsembed.comparison.study import WHOLE, Cell
+from kwsembed.comparison.study_folder import StudyFolder
 from kwsembed.comparison.trials import tuning_trials
 from kwsembed.config import ScheduleConfig, TrainConfig
 from kwsembed.errors import RunError
@@ -162,6 +163,31 @@ def test_a_folder_of_an_earlier_version_knows_no_sittings_and_goes_on(tmp_path):
     folder.plan.write_text(json.dumps(old))
     folder.claim(plan_of(), command="again")
     assert [sitting["command"] for sitting in folder.description()["sittings"]] == ["again"]
+
+
+def test_what_finished_cells_were_trained_with_stays_whatever_is_asked_for_later(tmp_path):
+    folder = StudyFolder(tmp_path)
+    folder.claim(plan_of(trials=3))
+    assert folder.settled() == {}
+    tuned = dataclasses.replace(parse_contender("siamese"), learning_rate_factor=0.5)
+    for trial in (0, 1):
+        record = {"contender": dataclasses.asdict(tuned), "trial": trial}
+        (folder.cells / f"{trial}.json").write_text(json.dumps(record))
+    assert folder.settled() == {"siamese": tuned}
+
+
+def test_a_damaged_cell_is_said_so(tmp_path):
+    folder = StudyFolder(tmp_path)
+    folder.claim(plan_of())
+    (folder.cells / "a.json").write_text('{"fold": ')
+    with pytest.raises(RunError, match=r"record of a cell is damaged.*a\.json"):
+        folder.records()
+
+
+def test_a_long_name_still_is_a_file_name(tmp_path):
+    name = "clustering:" + ",".join(f"header_{part}={0.1234567}" for part in ("a", "b")) * 9
+    contender = dataclasses.replace(parse_contender("clustering"), name=name)
+    assert len(Cell(contender, 100.0, 1, 0).name) < 180
 
 
 def test_what_a_killed_process_began_to_write_is_no_record(tmp_path):

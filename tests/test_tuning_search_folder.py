@@ -121,6 +121,57 @@ def test_the_same_search_goes_on_and_another_is_refused(tmp_path):
         folder.start(SETTINGS, manifest("a.wav", "b.wav"))
 
 
+def test_a_search_with_other_background_labels_is_refused(tmp_path):
+    folder = SearchFolder(tmp_path)
+    noted = {**SETTINGS, "background_labels": ["noise"]}
+    folder.start(noted, manifest("a.wav"))
+    folder.start(noted, manifest("a.wav"))
+    message = r"Expected background_labels=\['noise'\]\. Received: background_labels=\['hum', 'noise'\]"
+    with pytest.raises(RunError, match=message):
+        folder.start({**noted, "background_labels": ["hum", "noise"]}, manifest("a.wav"))
+
+
+def test_a_search_of_a_version_that_noted_no_background_labels_goes_on(tmp_path):
+    folder = SearchFolder(tmp_path)
+    folder.start(SETTINGS, manifest("a.wav"))
+    folder.start({**SETTINGS, "background_labels": ["noise"]}, manifest("a.wav"))
+    with pytest.raises(RunError, match=r"Expected seeds=2\. Received: seeds=3"):
+        folder.start({**SETTINGS, "seeds": 3, "background_labels": ["noise"]}, manifest("a.wav"))
+
+
+def test_to_check_a_folder_writes_nothing(tmp_path):
+    folder = SearchFolder(tmp_path / "SEARCH")
+    assert not folder.check(SETTINGS, manifest("a.wav"))
+    assert not folder.root.exists()
+    folder.start(SETTINGS, manifest("a.wav"))
+    assert folder.check(SETTINGS, manifest("a.wav"))
+
+
+@pytest.mark.parametrize("content", [b"", b'{"seeds": 2', b"[]", b"\xff\xfe"])
+def test_a_damaged_description_is_an_error_of_one_line(tmp_path, content):
+    folder = SearchFolder(tmp_path)
+    folder.start(SETTINGS, manifest("a.wav"))
+    folder.search.write_bytes(content)
+    with pytest.raises(RunError, match="the description of the search is damaged") as caught:
+        folder.start(SETTINGS, manifest("a.wav"))
+    assert str(folder.search) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"number": 1', b"[]", b"\xff\xfe", b"{}", b'{"config": {"x": 1}}']
+)
+def test_a_damaged_record_of_a_trial_is_an_error_of_one_line(tmp_path, content):
+    folder = SearchFolder(tmp_path)
+    folder.write_trial(trial(1, 0.5, 0.9))
+    record = folder.trial(1) / "result.json"
+    record.write_bytes(content)
+    with pytest.raises(RunError, match="the record of trial 1 is damaged") as caught:
+        folder.read_trials()
+    assert str(record) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("months of work")
     with pytest.raises(RunError, match="not empty"):

@@ -12,7 +12,8 @@ from kwsembed import atomic
 from kwsembed.clip_scores import probabilities_of
 from kwsembed.comparison.clips import JudgedClips, record_judged_clips
 from kwsembed.comparison.stream_misses import miss_rates
-from kwsembed.comparison.study import Cell, StudyFolder, StudyPlan
+from kwsembed.comparison.study import Cell, StudyPlan
+from kwsembed.comparison.study_folder import StudyFolder
 from kwsembed.evaluation.clip_metrics import clip_metrics
 
 LABELS = ("dog", "siren", "noise")

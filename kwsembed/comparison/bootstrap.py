@@ -10,6 +10,7 @@ import numpy as np
 from kwsembed.report.intervals import Interval, weighted_average_precision
 
 RESAMPLES = 2000
+RESAMPLES_PER_COMPARISON = 80  # the least p-value is 2 / (resamples + 1): twice what 5 % takes
 _MOST_WEIGHTS = 1_000_000  # in memory at once
 
 

@@ -15,14 +15,16 @@ import tensorflow as tf
 from kwsembed import atomic
 from kwsembed.clip_scores import clip_evidence
 from kwsembed.comparison.clips import split_for
+from kwsembed.comparison.contender import YARDSTICK
 from kwsembed.comparison.fold_data import fold_data
 from kwsembed.comparison.spread import embedding_spread
 from kwsembed.comparison.stream_misses import hit_clips, miss_rates
-from kwsembed.comparison.study import WHOLE, Cell, StudyFolder, StudyPlan
+from kwsembed.comparison.study import WHOLE, Cell, StudyPlan
+from kwsembed.comparison.study_folder import StudyFolder
 from kwsembed.comparison.trained_options import options_of
 from kwsembed.data.cache import build_cache, default_cache_dir
 from kwsembed.detection.post_processing import PostProcessing
-from kwsembed.errors import KwsembedError
+from kwsembed.errors import DivergenceError
 from kwsembed.evaluation.judge import Judgement, judge
 from kwsembed.evaluation.scoring import network_scorer, score_clips
 from kwsembed.manifest import Manifest, read_manifest
@@ -81,8 +83,8 @@ class CellRunner:
             classifier = self._train(cell, data, manifest)
             record["validation"], record["test"] = self._judge(cell, classifier, data)
             record["spread"] = self._spread(classifier, data)
-        except KwsembedError as error:
-            # A contender that diverges has lost this cell; the study goes on.
+        except DivergenceError as error:
+            # A contender that diverges has lost this cell; the study goes on. All else is a mistake to tell.
             record["failure"] = str(error)
         record["wall_s"] = round(time.monotonic() - started_s, 1)
         record["cpu_s"] = round(time.process_time() - started_cpu_s, 1)
@@ -98,6 +100,7 @@ class CellRunner:
         if variant == "from_scratch":
             stages.train_from_scratch(
                 rebalance=cell.contender.rebalance,
+                class_weights={} if cell.contender.name == YARDSTICK else data.config.class_weights,
                 sublabel_weight=data.config.sublabel_weight,
                 even_groups=data.config.even_groups,
                 backwards_share=data.config.backwards_share,

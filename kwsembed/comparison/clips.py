@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,11 +46,18 @@ Judged = Mapping[tuple[int, str], JudgedClips]
 def split_for(manifest: Manifest, fold: int) -> Manifest:
     """The manifest with the splits of one fold of a study; where it has no folds, `fold` seeds the split.
 
+    A column split goes before a column fold, as in training.
+
     Raises:
         ConfigError: The data have folds, and this is none of them.
     """
-    has_folds = any(clip.fold is not None for clip in manifest.clips)
-    return assign_splits(manifest, test_folds=(fold,) if has_folds else None, seed=fold)
+    by_fold = not has_splits(manifest) and any(clip.fold is not None for clip in manifest.clips)
+    return assign_splits(manifest, test_folds=(fold,) if by_fold else None, seed=fold)
+
+
+def has_splits(manifest: Manifest) -> bool:
+    """Whether the manifest itself says how it is split."""
+    return manifest.clips[0].split is not None
 
 
 def judged_clips(
@@ -59,9 +67,9 @@ def judged_clips(
 
     Raises:
         ConfigError: A fold that does not exist, or several where the manifest itself names the splits.
-        DataError: A fold without clips to validate or test on.
+        DataError: A fold that cannot be trained, validated or tested, before any other is trained.
     """
-    if len(folds) > 1 and manifest.clips[0].split is not None:
+    if len(folds) > 1 and has_splits(manifest):
         raise ConfigError(
             "the manifest has a column split, so there is only one way to split it",
             expected="one fold",
@@ -84,6 +92,44 @@ def judged_clips(
                 tuple(clip.label for clip in clips),
                 tuple(clip.group or clip.name for clip in clips),
             )
+    for fold in folds:
+        _check_labels(manifest, store, fold)
+    return found
+
+
+def _check_labels(manifest: Manifest, store: ClipStore, fold: int) -> None:
+    """Refuses a fold whose training would stop for want of clips, after others have been trained."""
+    split_of = {clip.name: clip.split for clip in split_for(manifest, fold).clips}
+    fix = "leave the fold out, or add clips to the other folds"
+    trained = {clip.label for clip in store.clips if split_of[clip.name] == "train"}
+    for label in manifest.labels:
+        if label not in trained:
+            raise DataError(
+                f"with fold {fold} tested no usable training clip of {label} is left",
+                where=manifest.source,
+                fix=fix,
+            )
+    validated = {clip.label for clip in store.clips if split_of[clip.name] == "validation"}
+    for kind, labels in (("event", manifest.event_labels), ("background", manifest.background_labels)):
+        if validated and not validated.intersection(labels):
+            raise DataError(
+                f"with fold {fold} tested the validation split has no usable {kind} clip",
+                where=manifest.source,
+                fix=fix,
+            )
+
+
+def training_digests(manifest: Manifest, store: ClipStore, folds: Sequence[int]) -> dict[str, str]:
+    """By fold the SHA-256 of its training clips' names, labels and groups, which all its cells must share."""
+    found = {}
+    for fold in folds:
+        split_of = {clip.name: clip.split for clip in split_for(manifest, fold).clips}
+        rows = [
+            f"{clip.name}\t{clip.label}\t{clip.group or clip.name}\n"
+            for clip in store.clips
+            if split_of[clip.name] == "train"
+        ]
+        found[str(fold)] = hashlib.sha256("".join(rows).encode()).hexdigest()
     return found
 
 
@@ -103,14 +149,13 @@ def read_judged_clips(path: Path) -> dict[tuple[int, str], JudgedClips]:
     }
 
 
-def record_judged_clips(path: Path, now: Judged) -> None:
-    """Writes clips.csv, or adds the folds that it lacks.
+def check_judged_clips(path: Path, now: Judged) -> None:
+    """Refuses to go on where a fold judges other clips than clips.csv says.
 
     Raises:
         RunError: A fold's clips are others than before, so that its cells could not be compared.
     """
-    earlier = read_judged_clips(path)
-    for (fold, split), clips in earlier.items():
+    for (fold, split), clips in read_judged_clips(path).items():
         current = now.get((fold, split))
         if current is not None and current != clips:
             raise RunError(
@@ -120,10 +165,19 @@ def record_judged_clips(path: Path, now: Judged) -> None:
                 where=path,
                 fix="bring the data back as they were, or choose another --out",
             )
+
+
+def record_judged_clips(path: Path, now: Judged) -> None:
+    """Writes clips.csv, or adds the folds that it lacks.
+
+    Raises:
+        RunError: As `check_judged_clips`.
+    """
+    check_judged_clips(path, now)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for (fold, split), clips in sorted({**earlier, **now}.items()):
+    for (fold, split), clips in sorted({**read_judged_clips(path), **now}.items()):
         writer.writerows(
             (fold, split, *row) for row in zip(clips.names, clips.labels, clips.groups, strict=True)
         )

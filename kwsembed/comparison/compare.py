@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kwsembed.comparison.clips import judged_clips, record_judged_clips
-from kwsembed.comparison.contender import DEFAULT_CONTENDERS, YARDSTICK, Contender, parse_contender
+from kwsembed.comparison.clips import (
+    check_judged_clips,
+    has_splits,
+    judged_clips,
+    record_judged_clips,
+    training_digests,
+)
+from kwsembed.comparison.contender import DEFAULT_CONTENDERS, Contender, parse_contender
+from kwsembed.comparison.plan_checks import check_plan, tell_unreached_ratios
 from kwsembed.comparison.processes import run_cells
 from kwsembed.comparison.results import write_results
-from kwsembed.comparison.study import WHOLE, Cell, StudyFolder, StudyPlan
+from kwsembed.comparison.study import WHOLE, Cell, StudyPlan
+from kwsembed.comparison.study_folder import StudyFolder
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import build_cache, default_cache_dir
-from kwsembed.data.surroundings import Surroundings, check_folders
-from kwsembed.errors import ConfigError
+from kwsembed.data.surroundings import Surroundings
 from kwsembed.manifest import Manifest, read_manifest
 from kwsembed.progress import ProgressLine
 from kwsembed.training.record import versions
@@ -103,7 +109,7 @@ def compare(
         # Cells have their own seed; here it would only keep seeds from being added.
         config=dataclasses.replace(config or TrainConfig(), seed=0),
     )
-    _check(plan, manifest, processes)
+    check_plan(plan, manifest, processes=processes)
     return _run_study(
         plan,
         manifest,
@@ -145,11 +151,19 @@ def _run_study(
         progress=ProgressLine("decoding noise", unit="recordings"),
     )
     judged = judged_clips(manifest, store, plan.folds)
-    folder.claim(plan, command=command, versions=versions(), teacher=teacher)
-    check_same_surroundings(folder.surroundings, surroundings)
+    training = training_digests(manifest, store, plan.folds)
+    folder.check(plan, teacher=teacher, training=training)
+    check_judged_clips(folder.clips, judged)
+    begun = folder.plan.exists()
+    if begun:  # before anything is written
+        check_same_surroundings(folder.surroundings, surroundings)
+    if not (begun and report_only):  # a report does not change what is planned
+        folder.claim(plan, command=command, versions=versions(), teacher=teacher, training=training)
+        check_same_surroundings(folder.surroundings, surroundings)
     record_judged_clips(folder.clips, judged)
     if report_only:
         return write_results(folder, say=say)
+    tell_unreached_ratios(plan, manifest, store, say)
 
     def run(cells: Sequence[Cell], title: str) -> None:
         run_cells(plan, folder, cells, processes=processes, cache_dir=cache_dir, title=title)
@@ -177,35 +191,9 @@ def _write_what_is_there(folder: StudyFolder, say: Say) -> None:
 
 def _all_folds(manifest: Manifest) -> Sequence[int]:
     """All folds that may be tested, which fold 0 never is; one split where the data have none."""
+    if has_splits(manifest):
+        return (1,)
     return sorted({clip.fold for clip in manifest.clips if clip.fold}) or (1,)
-
-
-def _check(plan: StudyPlan, manifest: Manifest, processes: int) -> None:
-    contenders = [parse_contender(name) for name in plan.contenders]
-    if YARDSTICK not in [contender.name for contender in contenders]:
-        raise ConfigError(
-            "class weights are what all others are compared with",
-            expected=f"{YARDSTICK} among the methods",
-            received=f"methods={', '.join(contender.name for contender in contenders)}",
-        )
-    second_task = [contender.name for contender in contenders if contender.sublabels]
-    if second_task and not any(clip.sublabel for clip in manifest.clips):
-        raise ConfigError(
-            "there are no sublabels to learn from",
-            expected="a manifest with a column sublabel",
-            received=f"methods={', '.join(second_task)}",
-        )
-    for name, values in (("ratios", plan.ratios), ("folds", plan.folds), ("seeds", plan.seeds)):
-        if not values:
-            raise ConfigError(f"a study needs {name}", expected="one or more", received=f"{name}=")
-    for ratio in plan.ratios:
-        if ratio != WHOLE and not (math.isfinite(ratio) and ratio > 0):
-            raise ConfigError("a ratio is out of range", expected="a number above 0", received=f"{ratio=}")
-    for name, value in (("trials", plan.trials), ("processes", processes)):
-        if value < 1:
-            raise ConfigError(f"{name} is out of range", expected="1 or more", received=f"{name}={value}")
-    check_folders(plan.config.augment)
-    _check_steps(plan, least_epochs=max(contender.least_epochs for contender in contenders))
 
 
 def _teacher(plan: StudyPlan) -> dict[str, str] | None:
@@ -216,17 +204,6 @@ def _teacher(plan: StudyPlan) -> dict[str, str] | None:
     return next((record for record in records if record is not None), None)
 
 
-def _check_steps(plan: StudyPlan, *, least_epochs: int) -> None:
-    """Budgets are whole epochs, and a contender needs one for each of its trainings."""
-    epoch_steps = plan.config.schedule.epoch_steps
-    if plan.steps < least_epochs * epoch_steps or plan.steps % epoch_steps:
-        raise ConfigError(
-            "the budget cannot be the same for all methods",
-            expected=f"a multiple of {epoch_steps} steps (epoch_steps), {least_epochs * epoch_steps} or more",
-            received=f"steps={plan.steps}",
-        )
-
-
 def _tune(
     plan: StudyPlan, folder: StudyFolder, run: Callable[[Sequence[Cell], str], None], say: Say
 ) -> dict[str, Contender]:
@@ -234,9 +211,14 @@ def _tune(
     trials = plan.tuning_cells()
     if not trials:
         return {}
-    say(f"tuning: {plan.trials} settings for each of {len(trials)} methods, chosen on validation")
-    run([cell for column in zip(*trials.values(), strict=True) for cell in column], "tuning")
-    return {name: _best(folder, column) for name, column in trials.items()}
+    # What finished cells were trained with stays, whatever seeds, ratios and folds are asked for now: others
+    # would tune anew, and a name would stand for two settings.
+    settled = folder.settled()
+    trials = {name: column for name, column in trials.items() if name not in settled}
+    if trials:
+        say(f"tuning: {plan.trials} settings for each of {len(trials)} methods, chosen on validation")
+        run([cell for column in zip(*trials.values(), strict=True) for cell in column], "tuning")
+    return {**settled, **{name: _best(folder, column) for name, column in trials.items()}}
 
 
 def _best(folder: StudyFolder, trials: Sequence[Cell]) -> Contender:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kwsembed.comparison.clips import read_judged_clips
 from kwsembed.comparison.statistics import clip_probabilities
-from kwsembed.comparison.study import StudyFolder
+from kwsembed.comparison.study_folder import StudyFolder
 
 _POINTS = 160
 

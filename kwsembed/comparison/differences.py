@@ -35,8 +35,7 @@ def difference(
         return bootstrap.mean_over_cells([figure(cells[name][key]) for key in shared], counts)
 
     def fewer(figure: Callable[[CellDraws], np.ndarray]) -> np.ndarray:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return 1.0 - mean(first, figure) / mean(second, figure)
+        return relative_gain(mean(first, figure), mean(second, figure))
 
     precision = operator.attrgetter("macro_average_precision")
     gain = mean(first, precision) - mean(second, precision)
@@ -54,6 +53,28 @@ def difference(
         fewer_misses={rate: interval for rate, interval in misses.items() if interval is not None},
         chance=None if errors is None else bootstrap.chance_of_zero(fewer_errors),
     )
+
+
+def relative_gain(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """How many fewer errors the first makes, as a share of those of the second, on every draw.
+
+    Draws on which the second makes none are kept, since they speak for it: no errors against none are no
+    difference, and any number against none counts as twice as many, which has the right sign.
+
+    Args:
+        first: `(1 + resamples,)` errors of the one that is judged, NaN where undefined.
+        second: `(1 + resamples,)` of the one that it is compared with.
+
+    Returns:
+        `(1 + resamples,)`, at most 1.
+
+    Example:
+        >>> relative_gain(np.array([0.1, 0.0, 0.3]), np.array([0.2, 0.0, 0.0]))
+        array([ 0.5,  0. , -1. ])
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        against_none = np.where(first > 0, -1.0, np.where(first == 0, 0.0, np.nan))
+        return np.where(second == 0, against_none, 1.0 - first / second)
 
 
 def _misses_at(rate: float) -> Callable[[CellDraws], np.ndarray]:

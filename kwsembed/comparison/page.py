@@ -11,7 +11,7 @@ from kwsembed.comparison import conclusion, plots, tables
 from kwsembed.comparison.detection_tradeoff import tradeoffs
 from kwsembed.comparison.standing import Statistics
 from kwsembed.comparison.statistics import statistics_of
-from kwsembed.comparison.study import StudyFolder
+from kwsembed.comparison.study_folder import StudyFolder
 from kwsembed.comparison.wording import at
 from kwsembed.report.page import page_environment
 

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from kwsembed.comparison.study import Cell, StudyFolder, StudyPlan
+from kwsembed.comparison.study import Cell, StudyPlan
+from kwsembed.comparison.study_folder import StudyFolder
 from kwsembed.errors import KwsembedError, RunError
 from kwsembed.progress import ProgressLine
 
@@ -146,16 +147,17 @@ def _interrupts_ignored() -> Iterator[None]:
 def _work(connection: Connection, prepare: Prepare, plan: StudyPlan, out: str, cache_dir: str) -> None:
     """What a process does: takes cells and answers with None, or with the error of the cell."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    job = prepare(plan, out, cache_dir)
+    job: Job | None = None
     while True:
         try:
             cell = connection.recv()
         except (EOFError, ConnectionResetError):
             return
-        answer: KwsembedError | None = None
+        answer: KwsembedError | OSError | None = None
         try:
+            job = job or prepare(plan, out, cache_dir)  # here, so that what it raises is told like the rest
             job(cell)
-        except KwsembedError as error:
+        except (KwsembedError, OSError) as error:
             answer = error
         except Exception as error:
             traceback.print_exc(file=sys.stderr)

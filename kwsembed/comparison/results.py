@@ -10,7 +10,7 @@ from typing import Any
 
 from kwsembed import atomic
 from kwsembed.comparison.page import write_page
-from kwsembed.comparison.study import StudyFolder
+from kwsembed.comparison.study_folder import StudyFolder
 
 COLUMNS = ("contender", "ratio", "fold", "seed", "trial", "split", "label", "metric", "value")
 

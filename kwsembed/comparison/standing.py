@@ -19,7 +19,7 @@ class Difference:
         ratio: Imbalance.
         cells: How many (fold, seed) both have.
         precision_gain: Macro average precision of the first less that of the second.
-        fewer_errors: 1 less the quotient of their balanced errors: 0.2 is a fifth fewer.
+        fewer_errors: 1 less the quotient of their balanced errors: 0.2 is a fifth fewer. See `relative_gain`.
         fewer_misses: The same of the events missed in streams, by false alarms per hour.
         chance: Two-sided p-value of `fewer_errors`.
         adjusted_chance: The same by Holm, for all comparisons with the yardstick; None for other pairs.

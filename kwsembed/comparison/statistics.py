@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,19 +18,17 @@ from kwsembed.comparison.contender import YARDSTICK
 from kwsembed.comparison.differences import Key, adjusted, difference, pairs_asked_for, rates_of_all
 from kwsembed.comparison.standing import Difference, Missed, Standing, Statistics
 from kwsembed.comparison.stream_misses import misses_under
-from kwsembed.comparison.study import StudyFolder
+from kwsembed.comparison.study_folder import StudyFolder
 from kwsembed.errors import RunError
 from kwsembed.report.intervals import Interval, proportion_interval
 
 
-def statistics_of(
-    folder: StudyFolder, *, resamples: int = bootstrap.RESAMPLES, seed: int = 0
-) -> Statistics | None:
+def statistics_of(folder: StudyFolder, *, resamples: int | None = None, seed: int = 0) -> Statistics | None:
     """Statistics from the cells that are there; None while there are none.
 
     Args:
         folder: The study; its clips.csv must be there.
-        resamples: Draws of the bootstrap.
+        resamples: Draws of the bootstrap; as many as the study's comparisons need if None.
         seed: Of the draws.
 
     Raises:
@@ -38,6 +37,7 @@ def statistics_of(
     records = [record for record in folder.records() if record["trial"] == 0]
     if not records:
         return None
+    resamples = _enough_resamples(records) if resamples is None else resamples
     judged = read_judged_clips(folder.clips)
     folds = sorted({record["fold"] for record in records})
     test = {fold: _test_clips(folder, judged, fold) for fold in folds}
@@ -82,6 +82,13 @@ def statistics_of(
     )
 
 
+def _enough_resamples(records: Sequence[Mapping[str, Any]]) -> int:
+    """So many that the least p-value there is can hold after Holm's correction for all comparisons."""
+    compared = {(r["contender"]["name"], r["ratio"]) for r in records}
+    comparisons = sum(name != YARDSTICK for name, _ in compared)
+    return max(bootstrap.RESAMPLES, bootstrap.RESAMPLES_PER_COMPARISON * comparisons)
+
+
 def _test_clips(folder: StudyFolder, judged: Mapping[Any, JudgedClips], fold: int) -> JudgedClips:
     if (fold, "test") not in judged:
         raise RunError(
@@ -98,9 +105,8 @@ def clip_probabilities(folder: StudyFolder, record: Mapping[str, Any], clips: Ju
     Raises:
         RunError: The cell holds another number of clips.
     """
-    path = _evidence_file(folder, record)
-    with np.load(path) as arrays:
-        evidence, bias = arrays["test_evidence"].astype(np.float64), arrays["bias"]
+    path, arrays = _evidence_file(folder, record), _evidence(folder, record)
+    evidence, bias = arrays["test_evidence"].astype(np.float64), arrays["bias"]
     if len(evidence) != len(clips.names):
         raise RunError(
             "a cell was judged on other clips than the study lists",
@@ -119,12 +125,27 @@ def _measured(
     found = bootstrap.measured(
         clip_probabilities(folder, record, clips), classes, draws, event_count=event_count
     )
-    with np.load(_evidence_file(folder, record)) as arrays:
-        return replace(found, misses=misses_under(arrays, classes, draws, event_count=event_count))
+    misses = misses_under(_evidence(folder, record), classes, draws, event_count=event_count)
+    return replace(found, misses=misses)
 
 
 def _evidence_file(folder: StudyFolder, record: Mapping[str, Any]) -> Path:
     return folder.cells / f"{record['name']}.npz"
+
+
+def _evidence(folder: StudyFolder, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """What a cell's clips were given, by name."""
+    path = _evidence_file(folder, record)
+    try:
+        with np.load(path) as arrays:
+            return {name: arrays[name] for name in ("test_evidence", "bias", *arrays.files)}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RunError(
+            "what a cell gave its clips cannot be read",
+            received=f"{type(error).__name__}: {error}",
+            where=path,
+            fix="remove this cell's files, .json and .npz, and run the command of the study again",
+        ) from None
 
 
 def _standing(

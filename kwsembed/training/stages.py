@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -171,6 +171,7 @@ class Stages:
         self,
         *,
         rebalance: str = "class_weight",
+        class_weights: Mapping[str, float] | None = None,
         sublabel_weight: float = 0.0,
         even_groups: float = 0.0,
         backwards_share: float = 0.0,
@@ -180,6 +181,8 @@ class Stages:
 
         Args:
             rebalance: Remedy for imbalance.
+            class_weights: Factors by label on top of it (see `TrainConfig`); none for the yardstick, which
+                stays what it is whatever was tuned.
             sublabel_weight: Of the second task; 0 for none.
             even_groups: See `TrainConfig`.
             backwards_share: Likewise.
@@ -192,6 +195,7 @@ class Stages:
             settings.scratch_epochs,
             settings.pretrain_learning_rate,
             rebalance=rebalance,
+            class_weights=class_weights or {},
             sublabel_weight=sublabel_weight,
             even_groups=even_groups,
             backwards_share=backwards_share,
@@ -208,6 +212,7 @@ class Stages:
         even_groups: float,
         backwards_share: float,
         rebalance: str | None = None,
+        class_weights: Mapping[str, float] | None = None,
         sublabel_weight: float = 0.0,
         distilled: float = 0.0,
         dynamics: TrainingDynamics | None = None,
@@ -223,8 +228,7 @@ class Stages:
             )
             for phase in remedy.phases
         ]
-        # The yardstick, which names its own remedy, stays what it is whatever was tuned.
-        asked = {} if rebalance else self._config.class_weights
+        asked = self._config.class_weights if class_weights is None else class_weights
         factors = class_factors(asked, self._data.labels)
         weights = [
             with_factors(

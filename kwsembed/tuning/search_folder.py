@@ -14,12 +14,14 @@ from typing import Any
 
 from kwsembed import atomic
 from kwsembed.config import ScheduleConfig, TrainConfig
-from kwsembed.errors import RunError
+from kwsembed.errors import ConfigError, RunError
 from kwsembed.manifest import Manifest, manifest_text
 from kwsembed.training.run_directory import config_toml
 
 COMPLETED = "completed"
 FAILED = "failed"
+BACKGROUND_LABELS = "background_labels"
+"""Setting of a search that its data.csv does not tell."""
 _FIGURES = ("objective", "recall", "macro_average_precision")
 
 
@@ -81,43 +83,56 @@ class SearchFolder:
         return self.root / "trials" / f"{number:04d}"
 
     def start(self, settings: dict[str, Any], manifest: Manifest) -> None:
-        """Claims the folder, or checks that an earlier call searched with the same settings and data.
+        """Claims the folder for these settings and data, after `check`."""
+        if self.check(settings, manifest):
+            return
+        atomic.write_text(self.data, manifest_text(manifest))
+        # Last, since it marks the folder as a search.
+        atomic.write_json(self.search, settings)
+
+    def check(self, settings: dict[str, Any], manifest: Manifest) -> bool:
+        """Whether an earlier call claimed the folder, with the same settings and data; nothing is written.
 
         Raises:
-            RunError: The folder holds something else, or another search.
+            RunError: The folder holds something else, or another search, or a damaged one.
         """
-        data_text = manifest_text(manifest)
-        if self.search.exists():
-            earlier = json.loads(self.search.read_text(encoding="utf-8"))
-            before = _flat(earlier)
-            now = _flat(json.loads(json.dumps(settings)))  # tuples become lists
-            changed = [name for name in {**now, **before} if before.get(name) != now.get(name)]
-            if changed:
-                raise RunError(
-                    "this search was started with other settings, so it cannot go on",
-                    expected=f"{changed[0]}={before.get(changed[0])}",
-                    received=f"{changed[0]}={now.get(changed[0])}",
-                    where=self.search,
-                    fix="give the same options as before, or choose another --out",
-                )
-            if self.data.read_text(encoding="utf-8").splitlines() != data_text.splitlines():
-                raise RunError(
-                    "this search was started with other data, so it cannot go on",
-                    where=self.data,
-                    fix="give the same data as before, or choose another --out",
-                )
-            return
-        # A chief and its workers start at once: another one's unfinished files begin with a dot.
+        # A chief and its workers start at once. Listed first: what another one adds later belongs to a
+        # search that is seen below; its unfinished files begin with a dot.
         found = os.listdir(self.root) if self.root.exists() else []
+        if self.search.exists():
+            self._check_same(settings, manifest)
+            return True
         if {name for name in found if not name.startswith(".")} - {self.data.name, self.search.name}:
             raise RunError(
                 "the output folder is not empty and holds no search",
                 received=f"out={self.root}",
                 fix="choose an empty or new folder for --out",
             )
-        atomic.write_text(self.data, data_text)
-        # Last, since it marks the folder as a search.
-        atomic.write_json(self.search, settings)
+        return False
+
+    def _check_same(self, settings: dict[str, Any], manifest: Manifest) -> None:
+        try:
+            before = _flat(json.loads(self.search.read_text(encoding="utf-8")))
+        except (ValueError, AttributeError) as error:
+            raise _damaged("the description of the search", self.search, error) from None
+        now = _flat(json.loads(json.dumps(settings)))  # tuples become lists
+        if BACKGROUND_LABELS not in before:
+            now.pop(BACKGROUND_LABELS, None)  # begun by a version that did not note them
+        changed = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+        if changed:
+            raise RunError(
+                "this search was started with other settings, so it cannot go on",
+                expected=f"{changed[0]}={before.get(changed[0])}",
+                received=f"{changed[0]}={now.get(changed[0])}",
+                where=self.search,
+                fix="give the same options as before, or choose another --out",
+            )
+        if self.data.read_text(encoding="utf-8").splitlines() != manifest_text(manifest).splitlines():
+            raise RunError(
+                "this search was started with other data, so it cannot go on",
+                where=self.data,
+                fix="give the same data as before, or choose another --out",
+            )
 
     def write_trial(self, trial: Trial) -> None:
         """Records a finished trial."""
@@ -125,12 +140,19 @@ class SearchFolder:
         atomic.write_json(self.trial(trial.number) / "result.json", record)
 
     def read_trial(self, number: int) -> Trial | None:
-        """A finished trial, or None."""
+        """A finished trial, or None.
+
+        Raises:
+            RunError: Its record is damaged.
+        """
         path = self.trial(number) / "result.json"
         if not path.exists():
             return None
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return Trial(**{**record, "config": TrainConfig.recorded(record["config"])})
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            return Trial(**{**record, "config": TrainConfig.recorded(record["config"])})
+        except (ValueError, KeyError, TypeError, ConfigError) as error:
+            raise _damaged(f"the record of trial {number}", path, error) from None
 
     def read_trials(self) -> list[Trial]:
         """All finished trials, by number."""
@@ -205,6 +227,15 @@ def table_text(trials: Sequence[Trial]) -> str:
 
 def _digits(value: float | str | None) -> str:
     return "" if value is None else value if isinstance(value, str) else f"{value:.6g}"
+
+
+def _damaged(what: str, path: Path, error: Exception) -> RunError:
+    return RunError(
+        f"{what} is damaged",
+        received=f"{type(error).__name__}: {error}",
+        where=path,
+        fix="restore the file, or choose another --out",
+    )
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

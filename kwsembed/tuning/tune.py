@@ -19,15 +19,17 @@ from kwsembed.methods import SEARCH_GROUPS
 from kwsembed.progress import ProgressLine
 from kwsembed.training.class_weights import class_factors
 from kwsembed.training.same_surroundings import check_same_surroundings
+from kwsembed.training.teacher import teacher_record
 from kwsembed.tuning import hparams
 from kwsembed.tuning.account import Account, what_is_judged
 from kwsembed.tuning.distribution import CHIEF, WORKER, await_chief, role_of
 from kwsembed.tuning.oracle import build_oracle
 from kwsembed.tuning.result import TuneResult, result_of, train_command
-from kwsembed.tuning.search_folder import SearchFolder, Trial
+from kwsembed.tuning.search_folder import BACKGROUND_LABELS, SearchFolder, Trial
 from kwsembed.tuning.space import search_space, shortened
 from kwsembed.tuning.trial import TrialSetting, trial_runner
 from kwsembed.tuning.tuner import DeploymentTuner, RunTrial
+from kwsembed.tuning.usable_data import check_decoded, check_validation
 
 Say = Callable[[str], None]
 
@@ -98,6 +100,7 @@ def tune(
         seed=start.seed,
     )
     manifest = _without_test(whole)
+    check_validation(manifest)
     class_factors(start.class_weights, manifest.labels)
     space = search_space(
         start,
@@ -109,29 +112,25 @@ def tune(
     )
     oracle = build_oracle(method, space, trials=trials, seed=start.seed)
     folder = SearchFolder(out)
-    folder.start(
-        {
-            "config": asked.to_dict(),
-            "seeds": seeds,
-            "epochs_share": epochs_share,
-            "method": method,
-            "search": list(search),
-            "frozen": frozen,
-        },
-        manifest,
-    )
-
-    run: RunTrial = _refuse
+    settings = {
+        "config": asked.to_dict(),
+        "seeds": seeds,
+        "epochs_share": epochs_share,
+        "method": method,
+        "search": list(search),
+        "frozen": frozen,
+        BACKGROUND_LABELS: list(manifest.background_labels),
+    }
+    folder.check(settings, manifest)  # before clips are decoded, which may take long
+    shared = None
     if role != CHIEF:
+        teacher_record(start)  # a teacher that cannot be asked is refused
         store = build_cache(
             manifest,
             cache_dir=cache_dir or default_cache_dir(data),
             sample_rate_hz=start.frontend.sample_rate_hz,
             progress=ProgressLine("decoding", unit="clips"),
         )
-        say(what_is_judged(store, manifest, start))
-        for file in store.skipped:
-            say(f"note: {file.name}: {file.reason}")
         surroundings = Surroundings.of(
             start.augment,
             whole,  # clips of the test are no noise either
@@ -139,9 +138,18 @@ def tune(
             sample_rate_hz=start.frontend.sample_rate_hz,
             progress=ProgressLine("decoding noise", unit="recordings"),
         )
-        check_same_surroundings(folder.surroundings, surroundings)
-        setting = TrialSetting(manifest, store, seeds=seeds, frozen=frozen, surroundings=surroundings)
-        run = trial_runner(start, setting, folder, trials=trials, say=say)
+        check_decoded(store, manifest, start, surroundings)
+        shared = TrialSetting(manifest, store, seeds=seeds, frozen=frozen, surroundings=surroundings)
+    # Only now: data that cannot be used leave no folder behind, in the way once they are mended.
+    folder.start(settings, manifest)
+
+    run: RunTrial = _refuse
+    if shared is not None:
+        check_same_surroundings(folder.surroundings, shared.surroundings)
+        say(what_is_judged(shared.store, manifest, start))
+        for file in shared.store.skipped:
+            say(f"note: {file.name}: {file.reason}")
+        run = trial_runner(start, shared, folder, trials=trials, say=say)
     if role != WORKER:
         hparams.write_space(folder.logs, space)
         oracle.on_end = Account(folder, asked, trials=trials, say=say)
