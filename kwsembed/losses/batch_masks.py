@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
-
-EXCLUDED = -1e9
-"""Stands for minus infinity in a softmax: exp() of it is 0, and its gradient is 0 instead of NaN."""
 
 
 def squared_distances(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
@@ -55,13 +53,52 @@ def mean_where(mask: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
 
 
 def largest_where(mask: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """`(rows,)` largest value where the mask holds; `EXCLUDED` for a row where it never does."""
-    return tf.reduce_max(tf.where(mask, values, EXCLUDED), axis=1)
+    """`(rows,)` largest value where the mask holds; 0 for a row where it never does."""
+    return tf.where(any_where(mask), tf.reduce_max(tf.where(mask, values, -np.inf), axis=1), 0.0)
 
 
 def smallest_where(mask: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """`(rows,)` smallest value where the mask holds; `-EXCLUDED` for a row where it never does."""
-    return tf.reduce_min(tf.where(mask, values, -EXCLUDED), axis=1)
+    """`(rows,)` smallest value where the mask holds; 0 for a row where it never does."""
+    return tf.where(any_where(mask), tf.reduce_min(tf.where(mask, values, np.inf), axis=1), 0.0)
+
+
+def log_sum_exp_where(mask: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """`(rows,)` log of the sum of exp where the mask holds; minus infinity where it never does.
+
+    What is left out is left out, however low the rest: no large negative number stands in for it, which the
+    rest could fall below. A row without anything has a gradient of 0, not the NaN of log(0).
+    """
+    counted = tf.where(mask, logits, -np.inf)
+    # Not `is_finite`: a NaN has to count as something, or it would vanish.
+    something = tf.reduce_any(tf.not_equal(counted, -np.inf), axis=1)
+    total = tf.reduce_logsumexp(tf.where(something[:, tf.newaxis], counted, 0.0), axis=1)
+    return tf.where(something, total, -np.inf)
+
+
+def below_largest(mask: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """`(rows, columns)` values less the largest of their row where the mask holds.
+
+    A softmax does not see the difference, but numbers near 0 keep the digits that a large scale brings out.
+    """
+    return values - tf.stop_gradient(largest_where(mask, values))[:, tf.newaxis]
+
+
+def surprise(own: tf.Tensor, rivals: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """`(rows,)` -log softmax of the own logits, taken together, among themselves and their rivals.
+
+    As softplus(rivals - own) it keeps its digits near 0 as well, and is 0 without rivals.
+
+    Args:
+        own: `(rows, columns)` bool, at least one in each row.
+        rivals: `(rows, columns)` bool, none of them own.
+        logits: `(rows, columns)` float32; see `below_largest` for large ones.
+
+    Example:
+        >>> own, rivals = tf.constant([[True, False]]), tf.constant([[False, True]])
+        >>> surprise(own, rivals, tf.constant([[3.0, 3.0]])).numpy().round(4)  # ln 2
+        array([0.6931], dtype=float32)
+    """
+    return tf.nn.softplus(log_sum_exp_where(rivals, logits) - log_sum_exp_where(own, logits))
 
 
 def any_where(mask: tf.Tensor) -> tf.Tensor:

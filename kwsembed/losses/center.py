@@ -10,6 +10,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from kwsembed.losses.batch_masks import keep_broken
+from kwsembed.losses.label_checks import labels_below
 
 
 def center(embeddings: tf.Tensor, classes: tf.Tensor, centers: tf.Tensor) -> tf.Tensor:
@@ -33,6 +34,7 @@ def center(embeddings: tf.Tensor, classes: tf.Tensor, centers: tf.Tensor) -> tf.
     """
     embeddings = tf.cast(embeddings, tf.float32)
     centers = tf.cast(centers, tf.float32)
+    classes = labels_below(tf.shape(centers)[0], classes, loss="center")
     # A product instead of a lookup: its gradient is a plain tensor, summed in a fixed order.
     own = tf.matmul(tf.one_hot(classes, tf.shape(centers)[0]), centers)
     return keep_broken(0.5 * tf.reduce_sum(tf.square(embeddings - own), axis=1), embeddings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from kwsembed.losses.batch_masks import keep_broken
+from kwsembed.losses.label_checks import labels_below
 
 
 def normalised_softmax(
@@ -33,5 +34,6 @@ def normalised_softmax(
     embeddings = tf.cast(embeddings, tf.float32)
     directions = tf.math.l2_normalize(tf.cast(proxies, tf.float32), axis=1)
     logits = scale * tf.matmul(embeddings, directions, transpose_b=True)  # (batch, class)
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.cast(classes, tf.int32), logits=logits)
+    classes = labels_below(tf.shape(logits)[1], classes, loss="normalised_softmax")
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=logits)
     return keep_broken(losses, embeddings)

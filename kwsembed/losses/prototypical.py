@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kwsembed.losses.batch_masks import EXCLUDED, keep_broken, squared_distances
+from kwsembed.losses.batch_masks import below_largest, keep_broken, squared_distances, surprise
+from kwsembed.losses.label_checks import labels_below
 
 
 def prototypical(
@@ -37,6 +38,7 @@ def prototypical(
         array([0.1269, 0.1269, 0.    ], dtype=float32)
     """
     embeddings = tf.cast(embeddings, tf.float32)
+    classes = labels_below(class_count, classes, loss="prototypical")
     member = tf.one_hot(classes, class_count)  # (batch, class)
     sizes = tf.reduce_sum(member, axis=0)  # (class,)
     sums = tf.matmul(member, embeddings, transpose_a=True)  # (class, dim)
@@ -44,7 +46,9 @@ def prototypical(
     others = tf.reduce_sum(member * sizes, axis=1) - 1.0  # (batch,) further examples of the own class
     own_mean = (tf.matmul(member, sums) - embeddings) / tf.maximum(others, 1.0)[:, tf.newaxis]
     own = tf.reduce_sum(tf.square(embeddings - own_mean), axis=1)
-    squared = tf.where(member > 0, own[:, tf.newaxis], squared_distances(embeddings, means))
-    logits = tf.where(sizes[tf.newaxis] > 0, -scale * squared, EXCLUDED)
-    losses = tf.nn.softmax_cross_entropy_with_logits(labels=member, logits=logits)
+    is_own = member > 0
+    squared = tf.where(is_own, own[:, tf.newaxis], squared_distances(embeddings, means))
+    present = tf.broadcast_to(sizes[tf.newaxis] > 0, tf.shape(squared))
+    logits = scale * below_largest(present, -squared)
+    losses = surprise(is_own, tf.logical_and(present, tf.logical_not(is_own)), logits)
     return keep_broken(tf.where(others > 0, losses, 0.0), embeddings)

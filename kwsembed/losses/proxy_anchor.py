@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kwsembed.losses.batch_masks import EXCLUDED, keep_broken
+from kwsembed.losses.batch_masks import keep_broken, log_sum_exp_where
+from kwsembed.losses.label_checks import labels_below
 
 
 def proxy_anchor(
@@ -45,19 +46,21 @@ def proxy_anchor(
     embeddings = tf.cast(embeddings, tf.float32)
     directions = tf.math.l2_normalize(tf.cast(proxies, tf.float32), axis=1)
     cosine = tf.matmul(embeddings, directions, transpose_b=True)  # (batch, class)
-    own = tf.one_hot(classes, tf.shape(directions)[0])
+    class_count = tf.shape(directions)[0]
+    classes = labels_below(class_count, classes, loss="proxy_anchor")
+    own = tf.one_hot(classes, class_count, on_value=True, off_value=False, dtype=tf.bool)
     examples = tf.cast(tf.shape(cosine)[0], tf.float32)
-    present = tf.reduce_sum(tf.cast(tf.reduce_any(own > 0, axis=0), tf.float32))
+    present = tf.reduce_sum(tf.cast(tf.reduce_any(own, axis=0), tf.float32))
     pull = _term_of_each_example(-scale * (cosine - margin), own) / present
-    push = _term_of_each_example(scale * (cosine + margin), 1.0 - own) / tf.cast(
-        tf.shape(cosine)[1], tf.float32
+    push = _term_of_each_example(scale * (cosine + margin), tf.logical_not(own)) / tf.cast(
+        class_count, tf.float32
     )
     return keep_broken(examples * (pull + push), embeddings)
 
 
 def _term_of_each_example(logits: tf.Tensor, takes_part: tf.Tensor) -> tf.Tensor:
     """`(batch,)`: each proxy's `log(1 + sum exp)`, in equal parts for those that take part in it."""
-    counted = tf.where(takes_part > 0, logits, EXCLUDED)
-    terms = tf.reduce_logsumexp(tf.pad(counted, [[1, 0], [0, 0]]), axis=0)  # the row of zeros is the 1
-    sizes = tf.reduce_sum(takes_part, axis=0)
-    return tf.linalg.matvec(takes_part, tf.math.divide_no_nan(terms, sizes))
+    # softplus of log sum exp is log(1 + sum exp): 0 for a proxy without examples.
+    terms = tf.nn.softplus(log_sum_exp_where(tf.transpose(takes_part), tf.transpose(logits)))
+    shares = tf.math.divide_no_nan(terms, tf.reduce_sum(tf.cast(takes_part, tf.float32), axis=0))
+    return tf.reduce_sum(tf.where(takes_part, shares[tf.newaxis], 0.0), axis=1)

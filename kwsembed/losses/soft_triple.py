@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kwsembed.losses.batch_masks import keep_broken
+from kwsembed.losses.label_checks import labels_below
 
 
 def soft_triple(
@@ -49,7 +50,7 @@ def soft_triple(
     flat = tf.reshape(directions, [class_count * per_class, size])
     cosine = tf.reshape(tf.matmul(embeddings, flat, transpose_b=True), [-1, class_count, per_class])
     similarity = tf.reduce_sum(tf.nn.softmax(cosine / gamma, axis=2) * cosine, axis=2)  # (batch, class)
-    true = tf.one_hot(classes, class_count)
+    true = tf.one_hot(labels_below(class_count, classes, loss="soft_triple"), class_count)
     losses = tf.nn.softmax_cross_entropy_with_logits(labels=true, logits=scale * (similarity - margin * true))
     return keep_broken(losses, embeddings)
 

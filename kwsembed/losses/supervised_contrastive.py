@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kwsembed.losses.batch_masks import EXCLUDED, alike_and_unlike, keep_broken, mean_where
+from kwsembed.losses.batch_masks import (
+    alike_and_unlike,
+    below_largest,
+    keep_broken,
+    log_sum_exp_where,
+    mean_where,
+)
 
 
 def supervised_contrastive(
@@ -32,8 +38,9 @@ def supervised_contrastive(
         array([0.3133, 0.3133, 0.    ], dtype=float32)
     """
     embeddings = tf.cast(embeddings, tf.float32)
-    logits = tf.matmul(embeddings, embeddings, transpose_b=True) / temperature  # (batch, batch)
-    others = tf.linalg.set_diag(logits, tf.fill(tf.shape(logits)[:1], EXCLUDED))
-    alike, _ = alike_and_unlike(tf.cast(classes, tf.int32))
-    surprise = tf.reduce_logsumexp(others, axis=1, keepdims=True) - logits
-    return keep_broken(mean_where(alike, surprise), embeddings)
+    cosine = tf.matmul(embeddings, embeddings, transpose_b=True)  # (batch, batch)
+    alike, unlike = alike_and_unlike(tf.cast(classes, tf.int32))
+    others = tf.logical_or(alike, unlike)
+    logits = below_largest(others, cosine) / temperature
+    surprises = log_sum_exp_where(others, logits)[:, tf.newaxis] - logits
+    return keep_broken(mean_where(alike, surprises), embeddings)

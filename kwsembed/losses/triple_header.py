@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kwsembed.losses.batch_masks import EXCLUDED
+from kwsembed.losses.batch_masks import below_largest, keep_broken, surprise
+from kwsembed.losses.label_checks import labels_below, rows_in_use
 
 
 def triple_header_softmax(
@@ -39,9 +40,9 @@ def triple_header_softmax(
 
     Args:
         embeddings: `(batch, dim)` float, unit norm.
-        clusters: `(batch,)` int, own cluster of each example: a row of `centroids`.
+        clusters: `(batch,)` int, own cluster of each example: a valid row of `centroids`.
         centroids: `(clusters, dim)` float, unit norm.
-        cluster_classes: `(clusters,)` int, class of each cluster.
+        cluster_classes: `(clusters,)` int in [0, class_count), class of each cluster.
         cluster_valid: `(clusters,)` bool; False rows of the fixed-size table are ignored.
         class_count: Number of classes. A class without a valid cluster takes no part.
         scale: s > 0. With unit vectors, a good example reaches a small loss from about 8 on.
@@ -63,52 +64,33 @@ def triple_header_softmax(
     """
     embeddings = tf.cast(embeddings, tf.float32)
     centroids = tf.cast(centroids, tf.float32)
-    cluster_classes = tf.cast(cluster_classes, tf.int32)
-    cluster_valid = tf.cast(cluster_valid, tf.bool)
-    distance = 2.0 - 2.0 * tf.matmul(embeddings, centroids, transpose_b=True)  # (batch, clusters)
-    logits = tf.where(cluster_valid[tf.newaxis, :], -scale * distance, EXCLUDED)
-
-    own = tf.one_hot(clusters, tf.shape(centroids)[0], on_value=True, off_value=False, dtype=tf.bool)
-    classes = tf.gather(cluster_classes, clusters)  # (batch,)
-    same_class = tf.equal(classes[:, tf.newaxis], cluster_classes[tf.newaxis, :])
-
-    siblings = _own_against(logits, own, same_class, margin=scale * margins[0])
-    strangers = _own_against(logits, own, tf.logical_not(same_class), margin=scale * margins[1])
-    by_class = _class_against_class(
-        logits,
-        classes,
-        cluster_classes,
-        cluster_valid,
-        class_count=class_count,
-        margin=scale * margins[2],
-        mean_over_clusters=mean_over_clusters,
+    valid = tf.cast(cluster_valid, tf.bool)
+    clusters = rows_in_use(valid, clusters, loss="triple_header_softmax")
+    cluster_classes = labels_below(
+        class_count,
+        tf.where(valid, tf.cast(cluster_classes, tf.int64), 0),  # other rows may hold anything
+        loss="triple_header_softmax",
+        name="cluster_classes",
     )
-    return header_weights[0] * siblings + header_weights[1] * strangers + header_weights[2] * by_class
+    similarity = 2.0 * tf.matmul(embeddings, centroids, transpose_b=True) - 2.0  # (batch, clusters): -d
+    own = tf.one_hot(clusters, tf.shape(centroids)[0], on_value=True, off_value=False, dtype=tf.bool)
+    same_class = tf.equal(tf.gather(cluster_classes, clusters)[:, tf.newaxis], cluster_classes[tf.newaxis, :])
+    member = tf.logical_and(same_class, valid[tf.newaxis])
+    sibling = tf.logical_and(member, tf.logical_not(own))
+    stranger = tf.logical_and(tf.logical_not(same_class), valid[tf.newaxis])
+
+    log_counts = _log_cluster_counts(cluster_classes, valid, class_count) if mean_over_clusters else 0.0
+    headers = ((own, sibling, 0.0), (own, stranger, 0.0), (member, stranger, log_counts))
+    losses = tf.zeros_like(similarity[:, 0])
+    for (ours, rivals, taken_off), margin, weight in zip(headers, margins, header_weights, strict=True):
+        # Distances are compared before they are scaled, so that no scale is too large for float32.
+        lowered = tf.where(ours, similarity - margin, similarity)
+        logits = scale * below_largest(tf.logical_or(ours, rivals), lowered) - taken_off
+        losses += weight * surprise(ours, rivals, logits)
+    return keep_broken(losses, embeddings)
 
 
-def _own_against(logits: tf.Tensor, own: tf.Tensor, rivals: tf.Tensor, *, margin: float) -> tf.Tensor:
-    """-log softmax of the own logit, lowered by `margin`, among itself and the rivals."""
-    lowered = tf.where(own, logits - margin, tf.where(rivals, logits, EXCLUDED))
-    own_logit = tf.reduce_sum(tf.where(own, lowered, 0.0), axis=1)
-    return tf.reduce_logsumexp(lowered, axis=1) - own_logit
-
-
-def _class_against_class(
-    logits: tf.Tensor,
-    classes: tf.Tensor,
-    cluster_classes: tf.Tensor,
-    cluster_valid: tf.Tensor,
-    *,
-    class_count: int,
-    margin: float,
-    mean_over_clusters: bool,
-) -> tf.Tensor:
-    valid = tf.cast(cluster_valid, tf.float32)
-    member = tf.one_hot(cluster_classes, class_count, axis=0) * valid  # (class, cluster)
-    count = tf.reduce_sum(member, axis=1)  # (class,)
-    pooled = tf.reduce_logsumexp(tf.where(member[tf.newaxis] > 0, logits[:, tf.newaxis, :], EXCLUDED), axis=2)
-    if mean_over_clusters:
-        pooled -= tf.math.log(tf.maximum(count, 1.0))
-    class_logits = tf.where(count[tf.newaxis] > 0, pooled, EXCLUDED)
-    true = tf.one_hot(classes, class_count)
-    return tf.nn.softmax_cross_entropy_with_logits(labels=true, logits=class_logits - margin * true)
+def _log_cluster_counts(cluster_classes: tf.Tensor, valid: tf.Tensor, class_count: int) -> tf.Tensor:
+    """`(clusters,)` log of how many valid clusters there are in the class of each."""
+    member = tf.one_hot(cluster_classes, class_count) * tf.cast(valid, tf.float32)[:, tf.newaxis]
+    return tf.math.log(tf.maximum(tf.linalg.matvec(member, tf.reduce_sum(member, axis=0)), 1.0))

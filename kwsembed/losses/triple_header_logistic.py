@@ -10,6 +10,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from kwsembed.losses.batch_masks import keep_broken, largest_where, smallest_where, squared_distances
+from kwsembed.losses.label_checks import rows_in_use
 
 
 def triple_header_logistic(
@@ -35,7 +36,7 @@ def triple_header_logistic(
 
     Args:
         embeddings: `(batch, dim)` float, unit norm.
-        clusters: `(batch,)` int, own cluster of each example: a row of `centroids`.
+        clusters: `(batch,)` int, own cluster of each example: a valid row of `centroids`.
         centroids: `(clusters, dim)` float, unit norm.
         cluster_classes: `(clusters,)` int, class of each cluster.
         cluster_valid: `(clusters,)` bool; False rows of the fixed-size table are ignored.
@@ -54,12 +55,13 @@ def triple_header_logistic(
     """
     embeddings = tf.cast(embeddings, tf.float32)
     cluster_classes = tf.cast(cluster_classes, tf.int32)
-    valid = tf.cast(cluster_valid, tf.bool)[tf.newaxis]
+    valid = tf.cast(cluster_valid, tf.bool)
+    clusters = rows_in_use(valid, clusters, loss="triple_header_logistic")
     squared = squared_distances(embeddings, tf.cast(centroids, tf.float32))  # (batch, clusters)
     own = tf.one_hot(clusters, tf.shape(centroids)[0], on_value=True, off_value=False, dtype=tf.bool)
     same_class = tf.equal(tf.gather(cluster_classes, clusters)[:, tf.newaxis], cluster_classes)
-    sibling = tf.logical_and(tf.logical_and(same_class, tf.logical_not(own)), valid)
-    stranger = tf.logical_and(tf.logical_not(same_class), valid)
+    sibling = tf.logical_and(tf.logical_and(same_class, tf.logical_not(own)), valid[tf.newaxis])
+    stranger = tf.logical_and(tf.logical_not(same_class), valid[tf.newaxis])
     siblings = tf.reduce_sum(tf.cast(sibling, tf.int32), axis=1)
 
     d_own = tf.reduce_sum(tf.where(own, squared, 0.0), axis=1)
@@ -73,7 +75,6 @@ def triple_header_logistic(
     )
     losses = tf.zeros_like(d_own)
     for (linked, step), margin, weight in zip(chain, margins, header_weights, strict=True):
-        # Masked before softplus too: the distance to nothing is far outside of what float32 bears.
-        link = tf.nn.softplus(scale * (tf.where(linked, step, 0.0) + margin))
+        link = tf.nn.softplus(scale * (step + margin))
         losses += weight * tf.where(linked, link, 0.0)
     return keep_broken(losses, embeddings)

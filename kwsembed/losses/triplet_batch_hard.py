@@ -44,6 +44,5 @@ def triplet_batch_hard(embeddings: tf.Tensor, classes: tf.Tensor, *, scale: floa
     alike, unlike = alike_and_unlike(tf.cast(classes, tf.int32))
     complete = tf.logical_and(any_where(alike), any_where(unlike))
     gap = largest_where(alike, distance) - smallest_where(unlike, distance)
-    # The gap of an incomplete triplet is masked before softplus too: it is far outside of what float32 bears.
-    losses = tf.where(complete, tf.nn.softplus(scale * tf.where(complete, gap, 0.0)), 0.0)
+    losses = tf.where(complete, tf.nn.softplus(scale * gap), 0.0)
     return keep_broken(losses, embeddings)

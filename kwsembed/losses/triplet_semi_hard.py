@@ -6,10 +6,10 @@ Source: Schroff, Kalenichenko, Philbin, "FaceNet: A Unified Embedding for Face R
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from kwsembed.losses.batch_masks import (
-    EXCLUDED,
     alike_and_unlike,
     any_where,
     keep_broken,
@@ -45,7 +45,7 @@ def triplet_semi_hard(embeddings: tf.Tensor, classes: tf.Tensor, *, margin: floa
     embeddings = tf.cast(embeddings, tf.float32)
     squared = squared_distances(embeddings, embeddings)  # (batch, batch)
     alike, unlike = alike_and_unlike(tf.cast(classes, tf.int32))
-    negatives = tf.where(unlike, tf.stop_gradient(squared), -EXCLUDED)
+    negatives = tf.where(unlike, tf.stop_gradient(squared), np.inf)
     order = tf.argsort(negatives, axis=1)
     count = tf.reduce_sum(tf.cast(unlike, tf.int32), axis=1, keepdims=True)
     place = tf.searchsorted(
