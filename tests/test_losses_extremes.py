@@ -33,7 +33,7 @@ def eighths(random, *shape):
 
 
 def triple_header_oracle(z, clusters, mu, cluster_classes, valid, *, scale, margins):
-    """The docstring's formulas in float64, H1 + H2 + H3, whose logarithms are taken of no exponential."""
+    """The formulas of the docstring in float64, H1 + H2 + H3, with no exponential that could overflow."""
     losses_found = []
     for example, own in zip(z, clusters, strict=True):
         lowered = -scale * (2.0 - 2.0 * mu @ example)

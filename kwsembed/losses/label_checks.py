@@ -56,4 +56,4 @@ def _checked(
     misfit = tf.reduce_max(tf.where(fits, labels.dtype.min, labels))  # one of them, to be named
     check = tf.debugging.Assert(tf.reduce_all(fits), [*expected, f"Received: {name} with", misfit])
     with tf.control_dependencies([check]):
-        return tf.cast(labels, tf.int32)
+        return tf.identity(tf.cast(labels, tf.int32))  # a cast alone is nothing for what is int32
