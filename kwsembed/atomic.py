@@ -6,7 +6,9 @@ import errno
 import json
 import os
 import shutil
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _FULL = "the disk is full"
+_PART = ".part"
 
 
 @contextmanager
@@ -49,25 +52,81 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yields a temporary folder beside `path`; on success it replaces the folder `path` as a whole."""
-    final = Path(path)
+    """Yields a temporary folder; on success its content is the folder `path`, in place of what was there.
+
+    A link is followed. An empty folder is filled and not exchanged: it may be a mount point, or where the
+    user's shell is.
+
+    Raises:
+        FileExistsError: `path` is a file.
+    """
+    named, final = Path(path), Path(os.path.realpath(path))
+    if final.exists() and not final.is_dir():
+        raise FileExistsError(errno.EEXIST, "a file is where a folder is to be written", str(named))
     final.parent.mkdir(parents=True, exist_ok=True)
+    filled = is_empty(final)
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
+        temporary = Path(
+            tempfile.mkdtemp(prefix=f".{final.name}.", suffix=_PART, dir=final if filled else final.parent)
+        )
     except OSError as error:
-        raise OSError(error.errno, reason(error), str(final)) from None
+        raise OSError(error.errno, reason(error), str(named)) from None
     try:
         temporary.chmod(0o755)
         yield temporary
-        retired = temporary.with_suffix(".old")
-        if final.exists():
-            os.replace(final, retired)
-        os.replace(temporary, final)
-        shutil.rmtree(retired, ignore_errors=True)
+        if filled:
+            if not is_empty(final):
+                raise FileExistsError(errno.EEXIST, "the folder was empty and is not any more", str(named))
+            # Files after folders: they are what says that the rest is there.
+            for part in sorted(temporary.iterdir(), key=lambda one: (not one.is_dir(), one.name)):
+                os.replace(part, final / part.name)
+        else:
+            _exchange(temporary, final)
     except OSError as error:
-        raise _named(error, temporary, final) from None
+        raise _named(error, temporary, named) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_empty(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder is there and holds nothing but what a killed process began to write."""
+    path = Path(folder)
+    return path.is_dir() and all(_is_temporary(entry) for entry in path.iterdir())
+
+
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """Refuses a folder that `replacing_folder` could not write, before the work is done; leaves nothing.
+
+    Raises:
+        OSError: It cannot be written, as when the disk is full or a permission is missing.
+    """
+    final = Path(os.path.realpath(path))
+    nearest = final if is_empty(final) else final.parent
+    while not nearest.exists():
+        nearest = nearest.parent
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=_PART, dir=nearest))
+    except OSError as error:
+        raise OSError(error.errno, reason(error), str(path)) from None
+
+
+def _exchange(temporary: Path, final: Path) -> None:
+    """Gives `temporary` the name `final`; what had it goes."""
+    retired = temporary.with_suffix(".old")
+    if not final.exists():
+        os.replace(temporary, final)
+        return
+    os.replace(final, retired)
+    try:
+        os.replace(temporary, final)
+    except OSError:
+        os.replace(retired, final)
+        raise
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name.startswith(".") and path.name.endswith(_PART)
 
 
 def reason(error: OSError) -> str:
@@ -93,12 +152,39 @@ def _named(error: OSError, temporary: Path, final: Path) -> OSError:
 
 def remove_leftovers(folder: str | os.PathLike[str], names: str, *, unchanged_for_s: float = 3600.0) -> None:
     """Removes what killed processes began to write as `names`, a pattern, and write to no more."""
-    for temporary in Path(folder).glob(f".{names}.????????.part*"):
+    for temporary in Path(folder).glob(f".{names}.????????{_PART}*"):
         try:
-            if time.time() - temporary.stat().st_mtime > unchanged_for_s and temporary.is_file():
+            if time.time() - _last_change(temporary) <= unchanged_for_s:
+                continue
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            else:
                 temporary.unlink()
         except FileNotFoundError:
             pass  # its writer has just finished
+
+
+def _last_change(path: Path) -> float:
+    return max(one.stat().st_mtime for one in (path, *path.rglob("*")))
+
+
+@contextmanager
+def ending_cleanly() -> Iterator[None]:
+    """While it lasts SIGTERM ends the process by way of every `finally`, so that nothing temporary stays."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _end(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a second one would interrupt the tidying
+    raise SystemExit(128 + number)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -23,6 +23,7 @@ from kwsembed.bundle_files import (
     FORMAT,
     LABELS_FILE,
     MODEL_FILE,
+    check_folder,
     own_sha256,
     read_checked,
     read_description,
@@ -223,8 +224,7 @@ def write_bundle(
 
 
 def _load(folder: Path) -> Bundle:
-    if not folder.is_dir():
-        raise BundleError("there is no such folder", fix="give the folder that holds bundle.json")
+    check_folder(folder)
     description = read_description(folder)
     contents = {name: read_checked(folder, name, description["files"]) for name in (MODEL_FILE, LABELS_FILE)}
     if contents[LABELS_FILE].decode("utf-8", "replace").splitlines() != description["labels"]:

@@ -12,6 +12,37 @@ from kwsembed.errors import BundleError
 
 FORMAT = 1
 MODEL_FILE, LABELS_FILE, DESCRIPTION_FILE = "model.tflite", "labels.txt", "bundle.json"
+STREAMING_FILE = "streaming.json"
+"""In place of bundle.json where the streaming target made the folder."""
+
+_GIVE = "give the folder that holds bundle.json"
+
+
+def check_folder(folder: Path) -> None:
+    """Says what to give instead of a path that is next to a bundle, or a streaming export where none will do.
+
+    Raises:
+        BundleError: If `folder` is one of these.
+    """
+    if folder.is_file():
+        beside = any((folder.parent / name).is_file() for name in (DESCRIPTION_FILE, STREAMING_FILE))
+        raise BundleError(
+            "a bundle is a folder, and this is a file",
+            fix=f"give the folder {folder.parent}/" if beside else _GIVE,
+        )
+    if not folder.is_dir():
+        raise BundleError("there is no such folder", fix=_GIVE)
+    if (folder / DESCRIPTION_FILE).exists():
+        return
+    if (folder / STREAMING_FILE).exists():
+        raise BundleError(
+            "it is a streaming export, which only detect and wyoming take",
+            fix="give the bundle that it was made of, such as RUN/bundle",
+        )
+    if (folder / "bundle" / DESCRIPTION_FILE).exists():
+        raise BundleError("the bundle is in a folder inside", fix=f"give {folder / 'bundle'}")
+    if not (folder / MODEL_FILE).exists():
+        raise BundleError("the folder holds no bundle", fix=_GIVE)
 
 
 def read_description(folder: Path, name: str = DESCRIPTION_FILE) -> dict[str, Any]:

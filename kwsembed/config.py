@@ -20,6 +20,8 @@ BY_METHOD = "by_method"
 _BEFORE_IT_WAS_KNOWN = {"even_groups": 0.0}
 """What training did before there was a setting, where today's default does something else."""
 
+LONGEST_WINDOW_S = 30.0  # a batch of longer ones fills the memory of a usual machine
+
 SAMPLINGS = ("natural", "square_root", "balanced", "oversampled", "undersampled:RATIO")
 
 
@@ -146,7 +148,7 @@ class TrainConfig:
         backbone: Network: ds_cnn, bc_resnet or lstm.
         width: Factor on the number of channels.
         embedding_size: Dimensions of the embedding.
-        window_s: Length of the window that the model sees, in seconds.
+        window_s: Length of the window that the model sees, in seconds, up to 30.
         pretrain: Pretraining method and its options (see `kwsembed.methods.PRETRAININGS`).
         pretrain_sampling: How pretraining draws classes (see `class_probabilities`), or `by_method`: as suits
             the method, balanced for most.
@@ -226,6 +228,12 @@ class TrainConfig:
             self.window_samples >= self.frontend.window_samples,
             "the window is shorter than one frame of the front end",
             expected=f"{self.frontend.window_ms / 1000:g} s or more",
+            received=f"window_s={self.window_s}",
+        )
+        require(
+            self.window_s <= LONGEST_WINDOW_S,
+            "the window is too long",
+            expected=f"{LONGEST_WINDOW_S:g} s or less",
             received=f"window_s={self.window_s}",
         )
         require(

@@ -17,6 +17,7 @@ from kwsembed.bundle_files import (
     FORMAT,
     LABELS_FILE,
     MODEL_FILE,
+    STREAMING_FILE,
     own_sha256,
     read_checked,
     read_description,
@@ -26,7 +27,6 @@ from kwsembed.detection.operating import OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.errors import BundleError, KwsembedError
 
-STREAMING_FILE = "streaming.json"
 STATE_FORMS = ("passed", "variables")
 
 

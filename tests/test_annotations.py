@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from kwsembed.audio import wav
 from kwsembed.detection.replay import Event
 from kwsembed.errors import DataError
-from kwsembed.manifest.annotations import events_by_name, read_annotations
+from kwsembed.manifest.annotations import events_by_name, read_annotations, truth_of
 
 HEADER = "filename\tonset\toffset\tevent_label\n"
 
@@ -76,3 +78,30 @@ def test_what_is_no_text_is_refused(tmp_path):
     (tmp_path / "truth.tsv").write_bytes(b"\xff\xfe\x00a")
     with pytest.raises(DataError, match="not UTF-8"):
         read_annotations(tmp_path / "truth.tsv")
+
+
+def fitting(tmp_path, text):
+    """The truth of a table about a recording of two seconds and a file that is no audio."""
+    wav.write(tmp_path / "a.wav", np.full(32000, 0.1, np.float32), 16000)
+    (tmp_path / "b.wav").write_text("no audio")
+    (tmp_path / "truth.tsv").write_text(text)
+    return truth_of(tmp_path / "truth.tsv", [tmp_path / "a.wav", tmp_path / "b.wav"])
+
+
+def test_an_event_may_end_after_its_recording_but_not_begin_there(tmp_path):
+    assert fitting(tmp_path, "a.wav\t1.9\t9\tdog\n") == {"a.wav": [Event("dog", 1.9, 9.0)]}
+    with pytest.raises(DataError, match=r"after the end of a\.wav \(.*truth\.tsv row 2\).*below 2\.000 s"):
+        fitting(tmp_path, "a.wav\t0\t1\tdog\na.wav\t2\t3\tdog\n")
+    with pytest.raises(DataError, match=r"the first of 2 such rows .*row 1"):
+        fitting(tmp_path, "a.wav\t5\t6\tdog\na.wav\t7\t8\tcat\n")
+
+
+def test_how_long_a_file_is_that_cannot_be_read_nobody_knows(tmp_path):
+    assert fitting(tmp_path, "b.wav\t100\t101\tdog\n") == {"b.wav": [Event("dog", 100.0, 101.0)]}
+
+
+def test_a_row_that_repeats_another_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"repeats an event of a\.wav .*row 3.*same as .*row 1"):
+        fitting(tmp_path, "a.wav\t0\t1\tdog\na.wav\t0\t1\tcat\naudio/a.wav\t0.0\t1.0\tdog\n")
+    # Naming a recording without events twice counts nothing twice.
+    assert fitting(tmp_path, "a.wav\na.wav\n") == {"a.wav": []}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import wave
 
@@ -10,6 +12,7 @@ import pytest
 
 from kwsembed.audio import decode, wav
 from kwsembed.audio.decode import AudioFileError, AudioInfo
+from kwsembed.audio.truncation import is_cut_off
 from kwsembed.errors import AudioError
 
 RATE_HZ = 16000
@@ -37,6 +40,18 @@ def write_pcm(path, columns: np.ndarray, *, width: int) -> None:
 @pytest.fixture
 def no_soundfile(monkeypatch):
     monkeypatch.setitem(sys.modules, "soundfile", None)
+
+
+def deny(monkeypatch, folder):
+    """Makes a folder one that cannot be listed, also for root."""
+    scandir = os.scandir
+
+    def denied(path="."):
+        if os.fspath(path) == str(folder):
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
 
 
 def sound_file():
@@ -203,6 +218,81 @@ def test_folders_are_searched_for_audio_in_order(tmp_path):
         decode.find_audio([tmp_path / "none"])
     with pytest.raises(AudioFileError, match="does not exist"):
         decode.find_audio([tmp_path / "gone.wav"])
+
+
+def test_what_a_folder_holds_besides_audio_is_told_by_kind(tmp_path, monkeypatch):
+    folder, elsewhere = tmp_path / "nights", tmp_path / "elsewhere"
+    for name in ("a.wav", "b.m4a", "sub/notes.txt", ".git/config", ".hidden", "locked/c.wav"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    elsewhere.mkdir()
+    (folder / "link").symlink_to(elsewhere)
+    deny(monkeypatch, folder / "locked")
+    told = []
+    assert decode.find_audio([folder], notice=told.append) == [folder / "a.wav"]
+    assert told == [
+        f"2 files in {folder} are not audio and not used, such as b.m4a",
+        f"1 links to folders in {folder} are not followed, such as link",
+        f"1 folders cannot be listed and are not searched (Permission denied: {folder / 'locked'})",
+    ]
+    with pytest.raises(AudioError, match=r"holds no audio.*Permission denied: .*locked"):
+        decode.find_audio([folder / "locked"])
+
+
+def test_without_a_listener_what_is_left_out_is_logged(tmp_path, caplog):
+    (tmp_path / "a.wav").touch()
+    decode.find_audio([tmp_path])
+    assert not caplog.records
+    (tmp_path / "notes.txt").touch()
+    decode.find_audio([tmp_path])
+    assert "1 files in" in caplog.text
+
+
+def test_a_file_of_a_folder_whose_files_cannot_be_reached_is_reported_when_it_is_read(tmp_path, monkeypatch):
+    (tmp_path / "a.wav").touch()
+    monkeypatch.setattr(os.path, "isfile", lambda path: False)  # as for a folder of mode r--
+    monkeypatch.setattr(os.path, "exists", lambda path: False)
+    assert decode.find_audio([tmp_path]) == [tmp_path / "a.wav"]
+
+
+@pytest.mark.parametrize("suffix", decode.AUDIO_SUFFIXES)
+def test_each_suffix_that_is_searched_for_is_decoded_and_refused_if_cut_off(tmp_path, suffix):
+    if suffix == ".mp3":
+        pytest.skip("its own tests, above")
+    name = {".oga": "OGG", ".opus": "OGG", ".aif": "AIFF", ".aifc": "AIFF", ".wave": "WAV"}
+    coding = {".oga": "VORBIS", ".ogg": "VORBIS", ".opus": "OPUS"}
+    path = tmp_path / f"a{suffix}"
+    samples = tone(duration_s=2.0, rate_hz=48000)
+    sound_file().write(
+        path,
+        samples,
+        48000,
+        format=name.get(suffix, suffix[1:].upper()),
+        subtype=coding.get(suffix, "PCM_16"),
+    )
+    assert decode.find_audio([tmp_path]) == [path]
+    whole, rate_hz = decode.read(path)
+    assert rate_hz == 48000
+    assert len(whole) == len(samples)
+    np.testing.assert_allclose(whole[:90000], samples[:90000], atol=0.05)
+    part, _ = decode.read(path, start_s=0.5, stop_s=1.0)
+    np.testing.assert_allclose(part, whole[24000:48000], atol=1e-4)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(AudioFileError):
+        decode.read(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"FORM\x7f\x00\x00\x00AIFF",
+        b".snd\x00\x00\x00\x18\xff\xff\xff\xff",
+        b"RF64\xff\xff\xff\xffWAVEds64\x1c\x00\x00\x00" + b"\xff" * 8,
+    ],
+)
+def test_a_length_that_was_left_open_is_not_a_cut(tmp_path, header):
+    (tmp_path / "a").write_bytes(header + bytes(100))
+    assert not is_cut_off(tmp_path / "a")
 
 
 def test_a_link_to_no_file_is_found_and_reported_when_it_is_read(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -108,6 +109,31 @@ def test_a_description_that_is_no_json_object_is_refused(folder, content):
 
 def test_a_missing_folder_is_refused(tmp_path):
     assert "no such folder" in refusal(tmp_path / "none")
+
+
+def test_a_path_next_to_a_bundle_is_refused_with_the_path_to_give(folder, monkeypatch):
+    assert advice(folder.parent).endswith(f"give {folder}")
+    for name in ("bundle.json", "model.tflite"):
+        assert advice(folder / name).endswith(f"give the folder {folder}/")
+    monkeypatch.chdir(folder)
+    assert advice(Path("bundle.json")).endswith("give the folder ./")
+
+
+def test_what_has_nothing_to_do_with_a_bundle_is_no_damaged_one(tmp_path):
+    (tmp_path / "a.wav").touch()
+    for path in (tmp_path, tmp_path / "a.wav"):
+        assert "give the folder that holds bundle.json" in advice(path)
+
+
+def test_a_streaming_export_is_told_from_a_damaged_bundle(folder):
+    (folder / "bundle.json").rename(folder / "streaming.json")
+    assert "streaming export, which only detect and wyoming take" in advice(folder)
+
+
+def advice(path):
+    message = refusal(path)
+    assert "copy the bundle" not in message
+    return message
 
 
 def test_a_newer_format_says_so_even_if_its_checksum_is_made_otherwise(folder):

@@ -12,8 +12,11 @@ import pytest
 from kwsembed import Bundle, calibrate, set_thresholds
 from kwsembed.audio import wav
 from kwsembed.bundle import write_bundle
+from kwsembed.calibration.distinct import distinct_files
+from kwsembed.calibration.wording import setting_sentence
 from kwsembed.cli.main import main
 from kwsembed.detection.false_alarm_bound import false_alarm_upper_bound, most_false_alarms_within
+from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.detection.replay import Event, match_events
 from kwsembed.detection.tradeoff import CurvePoint
 from kwsembed.errors import BundleError, ConfigError, DataError
@@ -113,10 +116,10 @@ def test_with_annotations_false_alarms_and_misses_are_those_of_detect(tone_bundl
 def test_the_setting_that_misses_fewest_events_is_taken(tone_bundle, tmp_path):
     # Ticks of 0.3 s must not fire, tones of 2.5 s at the same level must: only hits in a row tell them apart.
     ticks = [(1000, 3.0 + 4 * i, 3.3 + 4 * i, 0.8) for i in range(10)]
-    tones = [(1000, 45.0 + 6 * i, 47.5 + 6 * i, 0.42) for i in range(5)]
+    tones = [(1000, 45.0 + 6 * i, 47.5 + 6 * i, 0.42) for i in range(24)]
     folder = tmp_path / "audio"
     folder.mkdir()
-    wav.write(folder / "a.wav", recording(*ticks, *tones, duration_s=80.0), RATE_HZ)
+    wav.write(folder / "a.wav", recording(*ticks, *tones, duration_s=190.0), RATE_HZ)
     rows = "".join(f"a.wav\t{onset}\t{offset}\ttone_1k\n" for _, onset, offset, _ in tones)
     (tmp_path / "truth.tsv").write_text(rows)
     made = calibrate(
@@ -141,6 +144,117 @@ def test_the_setting_that_misses_fewest_events_is_taken(tone_bundle, tmp_path):
     assert made.points["tone_1k"].false_alarms == 0
     assert Bundle.load(made.bundle).post.min_consecutive > 1
     assert any("misses clearly fewer of the annotated events" in line for line in made.lines)
+
+
+def test_the_same_audio_counts_once_by_whatever_name_it_comes(tone_bundle, nights, tmp_path, capsys):
+    once = calibrate(tone_bundle, nights, tmp_path / "once", target_false_alarms_per_hour=2.0)
+    assert not any("repeated" in line for line in once.lines)
+    (nights / "link.wav").symlink_to(nights / "a.wav")
+    (nights / "copy.wav").write_bytes((nights / "b.wav").read_bytes())
+    several = [str(nights), str(nights / "a.wav"), f"{nights}/../nights"]
+    assert main(["calibrate", str(tone_bundle), *several, "--out", str(tmp_path / "new")]) == 0
+    # Nine files are named; seven of them are one of the two.
+    assert "left out 7 repeated files: the same audio counts once\n" in capsys.readouterr().out
+    points = Bundle.load(tmp_path / "new").operating_points
+    assert points["tone_1k"].hours == once.points["tone_1k"].hours
+    record = Bundle.load(tmp_path / "new").extra["calibration"]
+    assert (record["files"], record["repeated"]) == (2, 7)
+    # 100 s without an alarm bound them by 109 per hour, five times as many would by 22.
+    strict = calibrate(tone_bundle, [nights] * 5, tmp_path / "strict", target_false_alarms_per_hour=60.0)
+    assert not strict.points["tone_3k"].certified
+
+
+def test_the_first_name_of_a_file_stays_and_the_order_too(tmp_path):
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "link.wav").symlink_to(tmp_path / "b.wav")
+    (tmp_path / "circle.wav").symlink_to(tmp_path / "circle.wav")
+    named = [tmp_path / name for name in ("a.wav", "link.wav", "circle.wav", "b.wav", "a.wav", "gone.wav")]
+    found = [path.name for path in distinct_files(named)]
+    assert found == ["a.wav", "link.wav", "circle.wav", "gone.wav"]
+
+
+def test_copies_share_their_annotations(tone_bundle, nights, tmp_path):
+    (nights / "c.wav").write_bytes((nights / "b.wav").read_bytes())
+    (tmp_path / "truth.tsv").write_text(
+        "b.wav\t5\t6.5\ttone_1k\nc.wav\t5\t6.5\ttone_1k\nc.wav\t20\t21.5\ttone_1k\n"
+    )
+    made = calibrate(tone_bundle, nights, tmp_path / "new", annotations=tmp_path / "truth.tsv")
+    assert made.points["tone_1k"].events == 2
+
+
+def test_a_setting_named_by_hand_is_taken_and_the_line_claims_no_more(tone_bundle, nights, tmp_path):
+    made = calibrate(tone_bundle, nights, tmp_path / "new", min_consecutive=[3])
+    assert Bundle.load(made.bundle).post.min_consecutive == 3
+    line = next(line for line in made.lines if line.startswith("setting"))
+    assert line.endswith("as you asked")
+    assert not any("annotated" in line for line in made.lines)
+
+
+def test_few_annotated_events_change_no_setting(tone_bundle, nights, tmp_path):
+    (tmp_path / "truth.tsv").write_text("b.wav\t5\t6.5\ttone_1k\n")
+    settings = {"annotations": tmp_path / "truth.tsv", "refractory_s": [0.5]}
+    made = calibrate(tone_bundle, nights, tmp_path / "new", **settings)
+    assert Bundle.load(made.bundle).post == Bundle.load(tone_bundle).post
+    assert any("as before: 1 annotated event is too few to choose by; it takes 24" in _ for _ in made.lines)
+    # What is named is taken all the same, and of several the one nearest to what was.
+    asked = calibrate(tone_bundle, nights, tmp_path / "asked", min_consecutive=[3, 2], **settings)
+    assert Bundle.load(asked.bundle).post == replace(Bundle.load(tone_bundle).post, min_consecutive=2)
+    assert any("as you asked" in line and "too few" in line for line in asked.lines)
+
+
+def test_the_line_on_the_setting_says_why_it_is_that_one():
+    own, other = PostProcessing(), PostProcessing(min_consecutive=2)
+
+    def ending(after, tried, events):
+        return setting_sentence(own, after, tried=tried, events=events).rpartition("detection")[2]
+
+    assert ending(own, [own], 0) == ", as before"
+    assert ending(own, [own, other], 24).endswith("no other misses clearly fewer of the annotated events")
+    assert (
+        ending(own, [own, other], 23)
+        == ", as before: 23 annotated events are too few to choose by; it takes 24"
+    )
+
+
+def test_a_setting_that_could_not_fire_within_a_minute_is_refused(tone_bundle, nights, tmp_path, capsys):
+    # At a hop of 0.25 s a minute has 240 windows; the bundle itself smooths over 2.
+    for option, value in (("--min-consecutive", "239"), ("--smoothing-windows", "100000")):
+        arguments = ["calibrate", str(tone_bundle), str(nights), "--out", str(tmp_path / "new")]
+        assert main([*arguments, option, value]) == 2
+        error = capsys.readouterr().err
+        assert "needs more than 60 s" in error
+        assert error.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+    assert calibrate(tone_bundle, nights, tmp_path / "slow", min_consecutive=[238]).bundle.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "needs"),
+    [
+        (["--smoothing-windows", "3"], "--smoothing-windows needs AUDIO"),
+        (["--min-consecutive", "3"], "--min-consecutive needs AUDIO"),
+        (["--refractory-s", "0"], "--refractory-s needs AUDIO"),
+        (["--collar-s", "0.5"], "--collar-s needs AUDIO"),
+        (["--annotations", "truth.tsv"], "--annotations needs AUDIO"),
+        (["--runtime", "tensorflow", "--collar-s", "1"], "--collar-s, --runtime need AUDIO"),
+        (["--collar-s", "1", "nights"], "--collar-s needs --annotations"),
+        (["--out", ""], "--out: expected a path"),
+        (["--annotations", ""], "--annotations: expected a path"),
+        ([""], "AUDIO: expected a path"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(tone_bundle, tmp_path, capsys, options, needs):
+    arguments = ["calibrate", str(tone_bundle), "--out", str(tmp_path / "new"), "--set", "tone_1k=0.8"]
+    try:
+        code = main([*arguments, *options])
+    except SystemExit as stopped:
+        code = stopped.code
+    error = capsys.readouterr().err
+    assert code == 2
+    assert needs in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_threshold_set_by_hand_is_measured_on_the_audio_or_read_off_the_curve(
@@ -232,7 +346,7 @@ def test_with_matplotlib_the_curves_are_drawn(tone_bundle, nights, tmp_path):
 
 
 def test_nothing_is_overwritten(tone_bundle, nights, tmp_path, capsys):
-    for out in (tone_bundle, nights):
+    for out in (tone_bundle, nights, ".", "/", ""):
         with pytest.raises(BundleError, match="nothing is overwritten"):
             calibrate(tone_bundle, nights, out)
     (tmp_path / "new-calibration.csv").write_text("mine")

@@ -112,6 +112,40 @@ def test_any_file_name_comes_out_as_it_is(tone_bundle, tmp_path, command):
     assert path in done.stdout
 
 
+@pytest.mark.parametrize("arguments", [["classify"], ["detect"], ["detect", "--format", "jsonl"]])
+def test_a_name_that_the_output_cannot_encode_is_escaped(tone_bundle, tmp_path, arguments):
+    path = os.fsencode(tmp_path / "fü ") + b"\xff.wav"
+    wav.write(os.fsdecode(path), stream(), RATE_HZ)
+    code = "import sys; from kwsembed.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    command, *options = arguments
+    done = subprocess.run(
+        [sys.executable, "-c", code, command, tone_bundle, path, *options],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"},
+    )
+    if options:
+        assert json.loads(done.stdout.splitlines()[0])["filename"] == os.fsdecode(path)
+    else:
+        assert b"f\\xfc \xff.wav" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["classify", "detect"])
+def test_a_closed_output_is_one_line_and_2(tone_bundle, audio, command, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main([command, str(tone_bundle), str(audio)]) == 2
+    assert capsys.readouterr().err == f"kwsembed {command}: standard output is closed\n"
+
+
+@pytest.mark.parametrize("command", ["classify", "detect"])
+def test_what_is_not_used_of_a_folder_is_one_line(tone_bundle, audio, command, capsys):
+    for name in ("notes.txt", "d.m4a"):
+        (audio / name).touch()
+    assert main([command, str(tone_bundle), str(audio), str(audio)]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "not used" in line]
+    assert told == [f"kwsembed {command}: 2 files in {audio} are not audio and not used, such as d.m4a"]
+
+
 @pytest.mark.parametrize("command", ["classify", "detect"])
 def test_a_missing_file_and_a_missing_bundle_are_one_line_and_2(tone_bundle, tmp_path, command, capsys):
     for arguments in ([str(tone_bundle), str(tmp_path / "none.wav")], [str(tmp_path), "x.wav"]):
@@ -195,6 +229,27 @@ def test_an_empty_standard_input_is_an_error(tone_bundle, feed, capsys):
     feed(b"")
     assert main(["detect", str(tone_bundle), "-"]) == 2
     assert "no sound came" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [(b"RIFF\0\0\0\0WAVE", "WAV"), (b"OggS", "Ogg"), (b"fLaC", "FLAC"), (b"ID3", "MP3")],
+)
+@pytest.mark.parametrize("options", [[], ["--chunk-s", "0.0001", "--channels", "3"]])
+def test_an_audio_file_on_standard_input_is_not_taken_for_samples(
+    tone_bundle, feed, start, kind, options, capsys
+):
+    feed(start + pcm(stream()).tobytes())
+    assert main(["detect", str(tone_bundle), "-", *options]) == 2
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert err.startswith(f"kwsembed detect: standard input begins like {kind}. Expected raw 16-bit samples.")
+    assert err.count("\n") == 1
+
+
+def test_samples_that_only_begin_like_riff_are_heard(tone_bundle, feed, capsys):
+    feed(b"RIFF" + pcm(stream()).tobytes())
+    assert main(["detect", str(tone_bundle), "-"]) == 0
 
 
 def test_a_closed_standard_input_is_an_error(tone_bundle, monkeypatch, capsys):

@@ -114,6 +114,7 @@ def test_a_value_of_the_wrong_kind_is_named(values, name):
         {"window_s": -1.0},
         {"window_s": math.nan},
         {"window_s": 0.02},
+        {"window_s": 1000.0},
         {"backwards_share": -0.1},
         {"backwards_share": 1.5},
         {"backwards_share": math.nan},
@@ -158,6 +159,9 @@ def test_a_window_lasts_at_least_a_frame():
     with pytest.raises(ConfigError, match=r"Expected 0\.025 s or more\. Received: window_s=0\.02"):
         TrainConfig(window_s=0.02)
     assert TrainConfig(window_s=0.025).window_samples == 400
+    with pytest.raises(ConfigError, match=r"Expected 30 s or less\. Received: window_s=30\.5"):
+        TrainConfig(window_s=30.5)
+    assert TrainConfig(window_s=30.0).window_samples == 480000
 
 
 def test_names_of_the_settings_are_those_of_the_code():

@@ -106,6 +106,22 @@ def test_the_command_says_from_where_it_read_the_clips_of_a_run(tone_bundle, cli
     assert f"note: the clips were read from {clips.resolve()}" in capsys.readouterr().err
 
 
+def test_the_command_marks_figures_over_clips_of_the_training(tone_bundle, clips, run_of, capsys):
+    rows = (
+        "tone_1k/0.wav,tone_1k,train",
+        "hiss/broken.wav,hiss,train",
+        "tone_1k/1.wav,tone_1k,test",
+        "quiet/0.wav,quiet,test",
+    )
+    command = ["evaluate", str(tone_bundle), str(run_of(clips, rows=rows) / "data.csv")]
+    for option in ("--background=quiet", "--background=hiss"):
+        command.append(option)
+    assert main(command) == 0
+    assert "includes 1 clips that the run was trained on" in capsys.readouterr().out
+    assert main([*command, "--split", "test"]) == 0
+    assert "trained on" not in capsys.readouterr().out
+
+
 def test_data_of_a_run_that_has_moved_is_found_with_root_only(bundle, clips, run_of, tmp_path):
     data = run_of(tmp_path / "gone") / "data.csv"
     with pytest.raises(DataError, match=r"no longer where the run was trained on it.*--root"):
@@ -215,6 +231,20 @@ def test_a_recording_annotated_with_nan_has_no_event(bundle, recordings):
     found = evaluate_recordings(bundle, recordings / "audio", truth)
     assert found["per_class"]["tone_1k"]["events"] == 1
     assert found["unknown_labels"] == []
+
+
+def test_a_background_label_is_known_though_no_event(bundle, recordings):
+    background = bundle.background_labels[0]
+    truth = annotated(recordings, f"street.wav\t2\t3\t{background}", "street.wav\t4\t5\tbell")
+    assert evaluate_recordings(bundle, recordings / "audio", truth)["unknown_labels"] == ["bell"]
+
+
+def test_annotations_that_cannot_be_right_are_refused(bundle, recordings):
+    with pytest.raises(DataError, match=r"begins after the end of street\.wav"):
+        evaluate_recordings(bundle, recordings / "audio", annotated(recordings, "street.wav\t900\t901\tbell"))
+    row = "street.wav\t2\t3\ttone_1k"
+    with pytest.raises(DataError, match=r"repeats an event of street\.wav"):
+        evaluate_recordings(bundle, recordings / "audio", annotated(recordings, row, row))
 
 
 def test_without_events_rates_are_undefined_not_zero(bundle, recordings):

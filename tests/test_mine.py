@@ -112,6 +112,59 @@ def test_nothing_is_overwritten_and_unusable_files_are_named(tone_bundle, nights
         mine(tone_bundle, nights, tmp_path / "other", label="tone_1k")
 
 
+def test_an_empty_folder_is_filled_also_where_one_stands_or_through_a_link(
+    tone_bundle, nights, tmp_path, monkeypatch
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert mine(tone_bundle, nights, ".", label="hiss").manifest.exists()
+    assert rows_of(tmp_path / "here")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    mine(tone_bundle, nights, tmp_path / "link", label="hiss")
+    assert rows_of(tmp_path / "disk") == rows_of(tmp_path / "here")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "bundle") == [
+        "disk",
+        "here",
+        "link",
+        "nights",
+    ]
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_listening(tone_bundle, nights, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    for out in (str(tmp_path / "file" / "out"), ""):
+        assert main(["mine", str(tone_bundle), str(nights), "--out", out, "--label", "hiss"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("kwsembed mine: ")
+
+
+def test_clips_come_also_of_a_file_in_which_nothing_can_be_skipped(tone_bundle, nights, tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    waveform = recording((3000, 10, 11.5, 0.8), seed=1)
+    soundfile.write(nights / "b.wav", waveform, RATE_HZ, subtype="GSM610")
+    made = mine(tone_bundle, nights, tmp_path / "mined", label="hiss")
+    (row,) = (row for row in rows_of(made.folder) if row["group"] == "b.wav")
+    cut, _ = decode.read(made.folder / row["path"])
+    whole, _ = decode.read(nights / "b.wav")
+    first = round(float(row["source_onset_s"]) * RATE_HZ)
+    np.testing.assert_allclose(cut, whole[first:][: len(cut)], atol=1e-4)
+    assert made.skipped == ()
+
+
+def test_a_file_that_is_gone_after_listening_does_not_cost_the_others(tone_bundle, nights, tmp_path):
+    def heard(done, total):
+        if done == total:
+            (nights / "a.wav").unlink(missing_ok=True)
+
+    made = mine(tone_bundle, nights, tmp_path / "mined", label="hiss", progress=heard)
+    assert [row["group"] for row in rows_of(made.folder)] == ["b.wav"]
+    assert made.clips == 1
+    ((path, why),) = made.skipped
+    assert path == nights / "a.wav"
+    assert "could not be cut out: the file does not exist" in why
+
+
 # ---- as further negatives
 
 

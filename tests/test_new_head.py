@@ -185,6 +185,13 @@ def test_refit_trains_the_head_alone_and_compares_on_the_same_clips(ground):
             for name in ("average_precision", "misses", "false_alarms", "hours"):
                 assert row[f"{name}_{side}"] == values.get(name)
     assert (made.run / "report.html").stat().st_size > 10_000
+    # It was built under another name, of which nothing is left.
+    assert "in <code>refitted</code>" in (made.run / "report.html").read_text()
+    assert not [path for path, content in files_of(made.run).items() if b".refitted." in content]
+    assert not list(ground.glob(".*"))
+    with pytest.raises(RunError, match="already holds a run") as caught:
+        refit(ground / "RUN", ground / "refitted", negatives=[ground / "mined"], say=lines.append)
+    assert "--resume" not in str(caught.value)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ pytest.importorskip("tensorflow", reason="the package of the run directory impor
 from kwsembed.config import ScheduleConfig, TrainConfig
 from kwsembed.errors import RunError
 from kwsembed.manifest import read_manifest
-from kwsembed.training.run_directory import RunDirectory
+from kwsembed.training.run_directory import RunDirectory, new_run
 
 
 @pytest.fixture
@@ -62,3 +62,52 @@ def test_settings_that_cannot_be_read_are_refused(run, manifest, text):
     run.config.write_text(text)
     with pytest.raises(RunError, match="another configuration"):
         run.check(TrainConfig(), manifest, resume=True)
+
+
+# ---- a run made of another
+
+
+def test_a_run_made_of_another_has_its_name_only_when_it_is_whole(tmp_path, run):
+    out = tmp_path / "RUN2"
+
+    def interrupt(folder):
+        (folder / "config.toml").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), new_run(out, prior=run) as folder:
+        interrupt(folder)
+    assert not list(tmp_path.glob("*RUN2*"))
+    with new_run(out, prior=run) as folder:
+        (folder / "config.toml").touch()
+        assert not out.exists()
+    assert [path.name for path in out.iterdir()] == ["config.toml"]
+
+
+def test_what_is_in_the_way_of_a_run_made_of_another_is_not_offered_to_be_resumed(tmp_path, run):
+    half, other = tmp_path / "half", tmp_path / "other"
+    for path in (half / "config.toml", other / "notes.txt"):
+        path.parent.mkdir()
+        path.touch()
+    for out, told in (
+        (half, "was not finished.*or remove this one"),
+        (other, "holds no run"),
+        (run.root, "not overwritten"),
+        ("", "has no name"),
+    ):
+        with pytest.raises(RunError, match=told) as caught, new_run(out, prior=run):
+            pytest.fail("nothing should be begun")
+        assert "--resume" not in str(caught.value)
+
+
+def test_a_run_that_another_process_finished_meanwhile_is_kept(tmp_path, run):
+    out = RunDirectory(tmp_path / "RUN2")
+
+    def finish():
+        out.root.mkdir()
+        for path in (out.config, out.metrics):
+            path.write_text("theirs")
+
+    with pytest.raises(RunError, match="already holds a run"), new_run(out.root, prior=run):
+        finish()
+    assert out.metrics.read_text() == "theirs"
+    assert not list(tmp_path.glob(".RUN2*"))

@@ -5,10 +5,11 @@ soundfile decodes where it is installed; without it, PCM WAV files are read by t
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,34 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from kwsembed.audio.search import audio_below
 from kwsembed.audio.truncation import is_cut_off
 from kwsembed.audio.wav import to_float
 from kwsembed.audio.wave_reader import WaveReader
 from kwsembed.errors import AudioError
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+AUDIO_SUFFIXES = (
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".mp3",
+    ".opus",
+    ".oga",
+    ".aiff",
+    ".aif",
+    ".aifc",
+    ".au",
+    ".caf",
+    ".rf64",
+    ".w64",
+    ".wave",
+)
+"""What a search of a folder takes: what libsndfile decodes, and notices when it is cut off.
+
+The list is the same without soundfile, so that a file that needs it is refused by name and not passed over.
+"""
+
+_log = logging.getLogger(__name__)
 
 _WHOLE = 0.99  # of the stated length; MP3 states it only to within a frame or two
 _MP3_LEAD_S = 1.0  # a frame of MP3 needs some before it, at low bit rates many
@@ -128,13 +151,20 @@ def blocks(
     return _read_blocks(path, opened, reader, first=first, last=last, size=size), reader.samplerate
 
 
-def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+def find_audio(
+    paths: Iterable[str | os.PathLike[str]], *, notice: Callable[[str], None] | None = None
+) -> list[Path]:
     """Returns files as they are and folders replaced by the audio files below them, sorted by path.
 
     A link in a folder that leads to no file is among them: who opens it says so, like of any other bad file.
 
+    Args:
+        paths: Files and folders.
+        notice: Receives a sentence about each kind of thing in a folder that is left out: files that are not
+            audio, folders that cannot be listed. If None, they are warnings of this module's logger.
+
     Raises:
-        AudioError: A path does not exist, or a folder holds no audio.
+        AudioError: A path does not exist, or a folder holds no audio or cannot be listed.
     """
     found: list[Path] = []
     for path in map(Path, paths):
@@ -145,20 +175,17 @@ def find_audio(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
                 )
             found.append(path)
             continue
-        inside = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in AUDIO_SUFFIXES
-            and not file.name.startswith(".")
-            and (file.is_file() or (file.is_symlink() and not file.exists()))
-        )
-        if not inside:
+        below = audio_below(path, AUDIO_SUFFIXES)
+        if not below.audio:
             raise AudioError(
                 "the folder holds no audio",
                 expected=f"files ending in {', '.join(AUDIO_SUFFIXES)}",
+                received="; ".join(below.left_out) or None,
                 where=path,
             )
-        found.extend(inside)
+        for sentence in below.left_out:
+            (notice or _log.warning)(sentence)
+        found.extend(below.audio)
     return found
 
 
@@ -252,7 +279,7 @@ def _open_decoder(path: Path) -> _Reader:
 
 def _open_wave(path: Path) -> _Reader:
     install = 'python -m pip install "soundfile>=0.12.1"'
-    if path.suffix.lower() != ".wav":
+    if path.suffix.lower() not in (".wav", ".wave"):
         raise AudioFileError(
             path, reason="unsupported", detail=f"{path.suffix or 'this'} files need soundfile", fix=install
         )

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from kwsembed.bundle import Bundle
 from kwsembed.calibration import wording
-from kwsembed.calibration.from_audio import Calibration, check_request, check_target, write_calibrated
+from kwsembed.calibration.from_audio import Calibration, write_calibrated
 from kwsembed.calibration.known_curves import KnownCurves
+from kwsembed.calibration.request import check_request, check_target
 from kwsembed.errors import ConfigError
 
 

@@ -20,6 +20,9 @@ from kwsembed.detection.replay import ScoredStream
 from kwsembed.detection.setting_choice import choose_setting, mean_miss_rate
 from kwsembed.progress import Progress, silent
 
+FEWEST_EVENTS = 24
+"""Annotated events, of all labels, below which no other setting is chosen by what it misses."""
+
 _CURVE_POINTS = 40
 
 
@@ -92,9 +95,21 @@ def choose_candidate(
 ) -> Candidate:
     """The candidate that misses clearly fewer events than the bundle's own setting, else that setting.
 
-    Without annotated events nothing tells settings apart: the first candidate is taken then.
+    Fewer than `FEWEST_EVENTS` annotated events tell settings apart by luck: the candidate nearest to the
+    bundle's own setting is taken then, which is that setting itself where it was tried.
     """
+    events = sum(curve.events for curve in candidates[0].curves.values())
+    if events < FEWEST_EVENTS:
+        return min(candidates, key=lambda candidate: _distance(candidate.post, own))
     miss_rates = [mean_miss_rate(candidate.curves, targets) for candidate in candidates]
-    if miss_rates[0] is None:
-        return candidates[0]
     return candidates[choose_setting([candidate.post for candidate in candidates], miss_rates, own)]
+
+
+def _distance(post: PostProcessing, own: PostProcessing) -> tuple[float, ...]:
+    """How far a setting is from another: first how many of its values differ, then by how much."""
+    apart = [
+        abs(post.smoothing_windows - own.smoothing_windows) * own.hop_s,
+        abs(post.min_consecutive - own.min_consecutive) * own.hop_s,
+        abs(post.refractory_s - own.refractory_s),
+    ]
+    return sum(value > 0 for value in apart), sum(apart)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,17 +12,13 @@ from typing import Any
 from kwsembed.audio import decode
 from kwsembed.bundle import Bundle, write_bundle
 from kwsembed.calibration import candidates, curves, wording
+from kwsembed.calibration.distinct import distinct_files
 from kwsembed.calibration.known_curves import RECORD, curve_record
+from kwsembed.calibration.request import beside, check_request, check_target, settings_to_try
 from kwsembed.detection.operating import OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.detection.replay import ScoredStream
-from kwsembed.detection.setting_choice import (
-    MIN_CONSECUTIVE,
-    REFRACTORY_S,
-    SMOOTHING_WINDOWS,
-    candidate_posts,
-)
-from kwsembed.errors import BundleError, ConfigError, DataError
+from kwsembed.errors import DataError
 from kwsembed.manifest.annotations import truth_of
 from kwsembed.progress import Progress, silent
 from kwsembed.runtime.recordings import score_recordings
@@ -71,14 +66,14 @@ def calibrate(
     """Sets a bundle's thresholds anew; the same as `kwsembed calibrate BUNDLE AUDIO --out OUT`.
 
     The audio is scored once, as `detect` would; settings and thresholds are then tried on the scores. With
-    annotations, another setting replaces the bundle's own if it misses clearly fewer events (see
+    enough annotated events, another setting replaces the bundle's own if it misses clearly fewer of them (see
     `kwsembed.detection.setting_choice`); without, the bundle's own stays. A threshold is set so that the
     upper bound of its false alarms keeps the target, or, where the hours are too few for that, so that there
     was none.
 
     Args:
         bundle: Bundle folder; it is read only.
-        audio: Files or folders, of any length.
+        audio: Files or folders, of any length; what is named or copied twice counts once.
         out: Folder of the new bundle; must not exist. `OUT-calibration.csv` comes beside it.
         annotations: DCASE TSV of the events in the audio; without it, there are none.
         target_false_alarms_per_hour: For each label; that of the bundle if None.
@@ -104,22 +99,21 @@ def calibrate(
     check_request(source, folder, by_hand)
     targets = _targets(source, target_false_alarms_per_hour)
     many = annotations is not None
-    posts = candidate_posts(
+    posts = settings_to_try(
         source.post,
-        smoothing_windows=smoothing_windows or (SMOOTHING_WINDOWS if many else None),
-        min_consecutive=min_consecutive or (MIN_CONSECUTIVE if many else None),
-        refractory_s=refractory_s or ((*REFRACTORY_S, source.post.refractory_s) if many else None),
+        smoothing_windows=smoothing_windows,
+        min_consecutive=min_consecutive,
+        refractory_s=refractory_s,
+        annotated=many,
     )
-    if not many and len(posts) > 1:
-        raise ConfigError(
-            "several settings cannot be told apart without annotated events",
-            received=f"{len(posts)} settings",
-            fix="give --annotations, or a single value of each",
-        )
-    paths = decode.find_audio([audio] if isinstance(audio, str | os.PathLike) else audio)
+    named = decode.find_audio([audio] if isinstance(audio, str | os.PathLike) else audio)
+    paths = distinct_files(named)
+    repeated = len(named) - len(paths)
     truth = truth_of(annotations, paths)
     skipped: list[tuple[Path, str]] = []
-    listing, recordings = [], []
+    listing: list[str] = []
+    recordings: list[ScoredStream] = []
+    heard_at: dict[str, int] = {}  # position by checksum
     for heard in score_recordings(
         source,
         paths,
@@ -128,8 +122,16 @@ def calibrate(
         skipped=lambda path, reason: skipped.append((path, reason)),
     ):
         events = tuple(truth.get(heard.path.name, ()))
+        sha256 = _file_sha256(heard.path)
+        if sha256 in heard_at:  # a copy under another name; what is said of either holds for both
+            repeated += 1
+            first = recordings[heard_at[sha256]]
+            both = tuple(dict.fromkeys((*first.events, *events)))
+            recordings[heard_at[sha256]] = replace(first, events=both)
+            continue
+        heard_at[sha256] = len(recordings)
         recordings.append(ScoredStream(heard.scores, heard.duration_s, events))
-        listing.append(f"{heard.path.name}\t{heard.duration_s:.3f}\t{_file_sha256(heard.path)}\n")
+        listing.append(f"{heard.path.name}\t{heard.duration_s:.3f}\t{sha256}\n")
     hours = sum(recording.scored_s(source.post.hop_s) for recording in recordings) / 3600
     if not hours > 0:
         raise DataError(
@@ -147,14 +149,14 @@ def calibrate(
         "hours": hours,
         "sha256": hashlib.sha256("".join(listing).encode()).hexdigest(),
         "names": [line.split("\t")[0] for line in listing[:_MOST_NAMES]],
+        "repeated": repeated,
         "skipped": [path.name for path, _ in skipped],
         "annotated": many,
         "by_hand": sorted(by_hand),
         "before": {label: point.to_dict() for label, point in source.operating_points.items()},
         **curve_record(chosen.curves),
     }
-    table = folder.with_name(f"{folder.name}-calibration.csv")
-    picture = table.with_suffix(".svg")
+    table, picture = beside(folder)
     curves.write_csv(table, tried, chosen)
     drawn = curves.draw(picture, tried, chosen)
     write_calibrated(source, folder, post=chosen.post, points=chosen.points, record=record)
@@ -179,7 +181,9 @@ def calibrate(
                 after=chosen.post,
                 hours=hours,
                 annotated=many,
-                tried=len(tried),
+                tried=posts,
+                events=sum(curve.events for curve in chosen.curves.values()),
+                repeated=repeated,
             ),
             *wording.other_points(chosen.curves),
             wording.OTHER_CLIENTS,
@@ -189,29 +193,6 @@ def calibrate(
         picture=picture if drawn else None,
         skipped=tuple(skipped),
     )
-
-
-def check_request(source: Bundle, out: Path, thresholds: Mapping[str, float]) -> None:
-    """Refuses, before any work, an output that exists and thresholds that cannot be set."""
-    for path in (out, *(out.with_name(f"{out.name}-calibration{suffix}") for suffix in (".csv", ".svg"))):
-        if path.exists():
-            raise BundleError(
-                "the output exists already, and nothing is overwritten",
-                received=f"out={path}",
-                fix="choose another --out",
-            )
-    unknown = sorted(set(thresholds) - set(source.event_labels))
-    if unknown:
-        raise ConfigError(
-            "a threshold for a label that is no event of the bundle",
-            expected=", ".join(source.event_labels),
-            received=", ".join(unknown),
-        )
-    for label, threshold in thresholds.items():
-        if not 0 < threshold < math.inf:
-            raise ConfigError(
-                f"the threshold of {label} is out of range", expected="above 0", received=f"{threshold=}"
-            )
 
 
 def write_calibrated(
@@ -226,13 +207,6 @@ def write_calibrated(
     extra = {**source.extra, RECORD: dict(record)}
     made = replace(source, post=post, operating_points=dict(points), extra=extra)
     write_bundle(out, **vars(made))
-
-
-def check_target(target: float) -> float:
-    """The target, or a ConfigError."""
-    if not 0 < target < math.inf:
-        raise ConfigError("the target is out of range", expected="above 0 per hour", received=f"{target=}")
-    return target
 
 
 def _targets(bundle: Bundle, target: float | None) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from kwsembed.calibration.candidates import FEWEST_EVENTS
 from kwsembed.detection.operating import OperatingCurve, OperatingPoint
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.detection.tradeoff import CurvePoint, tradeoff_lines
@@ -48,7 +49,9 @@ def notes(
     after: PostProcessing,
     hours: float,
     annotated: bool,
-    tried: int,
+    tried: Sequence[PostProcessing],
+    events: int,
+    repeated: int,
 ) -> Iterator[str]:
     """Sentences on the calibration as a whole.
 
@@ -59,16 +62,13 @@ def notes(
         after: The new one.
         hours: Of the audio.
         annotated: Whether it came with annotations.
-        tried: How many settings were tried.
+        tried: The settings tried.
+        events: How many annotated events were heard.
+        repeated: How many files were left out since the same audio had come before.
     """
-    if after != before:
-        yield (
-            f"setting: {_setting(after)} (was {_setting(before)}), "
-            "which misses clearly fewer of the annotated events"
-        )
-    else:
-        better = ", since no other misses clearly fewer of the annotated events" if tried > 1 else ""
-        yield f"setting: {_setting(after)}, as before{better}"
+    if repeated:
+        yield f"left out {repeated} repeated file{'s'[: repeated > 1]}: the same audio counts once"
+    yield setting_sentence(before, after, tried=tried, events=events)
     if not annotated:
         yield (
             "all the audio was taken to hold no event: one that is in it counts as a false alarm "
@@ -90,6 +90,29 @@ def notes(
         "the bounds are those of the audio that the thresholds were chosen on; "
         "`kwsembed evaluate` on other audio confirms them"
     )
+
+
+def setting_sentence(
+    before: PostProcessing, after: PostProcessing, *, tried: Sequence[PostProcessing], events: int
+) -> str:
+    """One line on the setting, and why it is that one."""
+    number = "1 annotated event is" if events == 1 else f"{events} annotated events are"
+    few = f"{number} too few to choose by; it takes {FEWEST_EVENTS}"
+    if after == before:
+        text = f"setting: {_setting(after)}, as before"
+        if len(tried) == 1:
+            return text
+        if events < FEWEST_EVENTS:
+            return f"{text}: {few}"
+        return f"{text}, since no other misses clearly fewer of the annotated events"
+    text = f"setting: {_setting(after)} (was {_setting(before)})"
+    if len(tried) == 1:
+        return f"{text}, as you asked"
+    if before in tried:
+        return f"{text}, which misses clearly fewer of the annotated events"
+    if events < FEWEST_EVENTS:
+        return f"{text}, as you asked, and else as near to it as can be: {few}"
+    return f"{text}, which of those that you asked for misses fewest of the annotated events"
 
 
 def other_points(curves: Mapping[str, OperatingCurve]) -> Iterator[str]:

@@ -7,6 +7,7 @@ import shlex
 import sys
 from typing import Any
 
+from kwsembed.atomic import ending_cleanly
 from kwsembed.cli.options import add_run_options
 
 
@@ -29,12 +30,13 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     from kwsembed import add_class
 
-    add_class(
-        args.run_directory,
-        args.clips,
-        args.out,
-        label=args.label,
-        cache_dir=args.cache,
-        command=shlex.join(["kwsembed", *sys.argv[1:]]),
-    )
+    with ending_cleanly():
+        add_class(
+            args.run_directory,
+            args.clips,
+            args.out,
+            label=args.label,
+            cache_dir=args.cache,
+            command=shlex.join(["kwsembed", *sys.argv[1:]]),
+        )
     return 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import io
 import sys
 from pathlib import Path
 from typing import TextIO
 
 from kwsembed.cli.options import label_threshold
-from kwsembed.errors import AudioError
+from kwsembed.errors import AudioError, UserError
 from kwsembed.progress import Progress, ProgressLine, silent
 from kwsembed.runtime.interpreter import ENVIRONMENT_VARIABLE, RUNTIMES
 
@@ -71,10 +72,36 @@ class FileTally:
 
 
 def table_output() -> TextIO:
-    """Standard output, able to write any file name there is, also one that is no valid UTF-8."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")
+    """Standard output, able to write any file name there is, also one that is no valid UTF-8.
+
+    Raises:
+        UserError: Standard output is closed.
+    """
+    if sys.stdout is None:  # as after `>&-`
+        raise UserError("standard output is closed")
+    accept_any_name(sys.stdout)
     return sys.stdout
+
+
+def accept_any_name(stream: TextIO | None) -> None:
+    """Lets a stream write what its encoding lacks: a traceback half way would be worse than an escape."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors=_ANY_NAME)
+
+
+def _as_bytes_or_escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Writes a byte of a file name that is no text as that byte, what the encoding lacks as `\\xfc`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    error.end = error.start + 1  # one at a time: either kind may follow the other
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeEncodeError:
+        return codecs.backslashreplace_errors(error)
+
+
+_ANY_NAME = "kwsembed.any_name"
+codecs.register_error(_ANY_NAME, _as_bytes_or_escaped)
 
 
 def progress_beside_output(title: str, *, unit: str) -> Progress:

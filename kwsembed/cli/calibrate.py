@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from kwsembed.calibration import calibrate, set_thresholds
@@ -10,6 +11,8 @@ from kwsembed.cli.audio_files import FileTally, add_runtime_options
 from kwsembed.cli.options import label_threshold, positive, seconds, wholes
 from kwsembed.errors import AudioError, UserError
 from kwsembed.progress import ProgressLine
+
+_ABOUT_AUDIO = ("annotations", "smoothing_windows", "min_consecutive", "refractory_s", "collar_s", "runtime")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -27,14 +30,19 @@ def add_parser(subparsers: Any) -> None:
         "audio",
         metavar="AUDIO",
         nargs="+",
+        type=_filled,
         default=[],
         help="audio files, or folders of them; may be left out with --set or a target, whose costs are then "
         "read off the curves that the bundle carries",
     )
     # Not nargs="*": argparse would take it as given, empty, at an option between BUNDLE and AUDIO.
     audio.required = False
-    parser.add_argument("--out", required=True, metavar="NEW_BUNDLE", help="folder; must not exist")
-    parser.add_argument("--annotations", metavar="TSV", help="DCASE: filename onset offset event_label")
+    parser.add_argument(
+        "--out", required=True, type=_filled, metavar="NEW_BUNDLE", help="folder; must not exist"
+    )
+    parser.add_argument(
+        "--annotations", type=_filled, metavar="TSV", help="DCASE: filename onset offset event_label"
+    )
     parser.add_argument(
         "--target-false-alarms-per-hour",
         type=positive,
@@ -54,7 +62,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--min-consecutive", type=wholes, metavar="N[,N...]", help=tried)
     parser.add_argument("--refractory-s", type=seconds, metavar="S[,S...]", help=tried)
     parser.add_argument(
-        "--collar-s", type=positive, default=0.5, metavar="S", help="tolerance in time (default: 0.5)"
+        "--collar-s", type=positive, metavar="S", help="tolerance in time, with --annotations (default: 0.5)"
     )
 
 
@@ -62,13 +70,16 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     if not args.audio:
         target = args.target_false_alarms_per_hour
-        if args.annotations or not (args.set or target):
+        _refuse(args, _ABOUT_AUDIO, without="AUDIO")
+        if not (args.set or target):
             raise UserError(
                 "nothing to listen to",
                 expected="audio files or folders, or only --set LABEL=X or --target-false-alarms-per-hour X",
             )
         made = set_thresholds(args.bundle, args.out, dict(args.set), target_false_alarms_per_hour=target)
     else:
+        if args.annotations is None:
+            _refuse(args, ("collar_s",), without="--annotations")
         made = calibrate(
             args.bundle,
             args.audio,
@@ -79,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
             smoothing_windows=args.smoothing_windows,
             min_consecutive=args.min_consecutive,
             refractory_s=args.refractory_s,
-            collar_s=args.collar_s,
+            collar_s=0.5 if args.collar_s is None else args.collar_s,
             runtime=args.runtime,
             progress=ProgressLine("listening", unit="s"),
             trying=ProgressLine("trying", unit="settings"),
@@ -94,3 +105,18 @@ def run(args: argparse.Namespace) -> int:
         print(f"picture: {made.picture}" if made.picture else "no picture: matplotlib is not installed")
     print(f"bundle: {made.bundle}")
     return 0
+
+
+def _refuse(args: argparse.Namespace, names: Sequence[str], *, without: str) -> None:
+    """An option that would do nothing is an error: whoever gave it believes that it did."""
+    given = ["--" + name.replace("_", "-") for name in names if getattr(args, name) is not None]
+    if given:
+        verb = "needs" if len(given) == 1 else "need"
+        raise UserError(f"{', '.join(given)} {verb} {without}", fix=f"give {without}, or leave it out")
+
+
+def _filled(text: str) -> str:
+    """A path that says something: an empty one would mean the folder we are in."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a path; received an empty one")
+    return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import contextlib
 import csv
 import json
@@ -35,6 +36,7 @@ from kwsembed.stream_bundle import StreamBundle
 
 COLUMNS = ("filename", "onset", "offset", "event_label", "score")
 _FILE_CHUNK_S, _LIVE_CHUNK_S = 10.0, 0.1
+_SNIFFED_BYTES = 12
 
 Write = Callable[[str, Detection], None]
 Tell = Callable[..., None]
@@ -51,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
         "BUNDLE may be a streaming export. A broker's user, password and TLS are taken from the environment: "
         "KWSEMBED_MQTT_USERNAME, _PASSWORD, _TLS, _CA_FILE, _CERT_FILE, _KEY_FILE, _DEVICE.",
         epilog="example: kwsembed detect RUN/bundle stream.wav > events.tsv; "
-        "arecord -f S16_LE -r 16000 | kwsembed detect RUN/bundle -",
+        "arecord -f S16_LE -r 16000 -t raw | kwsembed detect RUN/bundle -",
     )
     add_runtime_options(parser)
     audio = parser.add_argument(
@@ -213,16 +215,36 @@ def _standard_input(sample_rate_hz: int, channels: int, chunk_s: float) -> Itera
         raise AudioError("standard input is closed", where="-")
     frame_bytes = 2 * channels
     size = max(1, round(chunk_s * sample_rate_hz)) * frame_bytes
-    while content := sys.stdin.buffer.read(size):
+    sniffed = math.ceil(_SNIFFED_BYTES / frame_bytes) * frame_bytes
+    content = sys.stdin.buffer.read(max(size, sniffed))
+    _refuse_encoded(content)
+    while content:
         left_over = len(content) % frame_bytes
         if left_over:
             _say(f"the stream ended inside a sample; its last {left_over} bytes are ignored")
         yield pcm.to_mono(content[: len(content) - left_over], width=2, channels=channels)
+        content = sys.stdin.buffer.read(size)
+
+
+def _refuse_encoded(start: bytes) -> None:
+    """Refuses what begins like an audio file: as raw samples it would be noise, or sound at a wrong rate."""
+    kinds = ((b"OggS", "Ogg"), (b"fLaC", "FLAC"), (b"ID3", "MP3"))
+    kind = next((name for magic, name in kinds if start.startswith(magic)), None)
+    if start[:4] == b"RIFF" and start[8:12] == b"WAVE":
+        kind = "WAV"
+    if kind is not None:
+        raise AudioError(
+            f"standard input begins like {kind}",
+            expected="raw 16-bit samples",
+            fix="name the file instead of -, or send raw samples, such as those of arecord -t raw",
+        )
 
 
 def _writer(format_name: str) -> Write:
     """Writes the header, if any; returns what writes a detection so that a reader sees it at once."""
     output = table_output()
+    # What the encoding lacks is escaped as JSON has it; table_output's own escapes would be no JSON.
+    ascii_only = not codecs.lookup(output.encoding or "utf-8").name.startswith("utf")
     table = csv.writer(output, delimiter="\t", lineterminator="\n")
 
     def write_tsv(name: str, detection: Detection) -> None:
@@ -233,9 +255,8 @@ def _writer(format_name: str) -> Write:
     def write_jsonl(name: str, detection: Detection) -> None:
         times = (round(detection.onset_s, 3), round(detection.offset_s, 3))
         values = (name, *times, detection.label, round(detection.score, 4))
-        print(
-            json.dumps(dict(zip(COLUMNS, values, strict=True)), ensure_ascii=False), file=output, flush=True
-        )
+        line = json.dumps(dict(zip(COLUMNS, values, strict=True)), ensure_ascii=ascii_only)
+        print(line, file=output, flush=True)
 
     if format_name == "jsonl":
         return write_jsonl

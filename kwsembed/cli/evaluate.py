@@ -86,6 +86,12 @@ def run(args: argparse.Namespace) -> int:
             progress=ProgressLine("classifying", unit="clips"),
         )
         _print_clips(result)
+        trained_on = 0 if args.split else _trained_on(args.data, result)
+        if trained_on:
+            print(
+                f"includes {trained_on} clips that the run was trained on, by the column split; "
+                "--split test leaves them out"
+            )
         if args.data.endswith(".csv") and Path(args.data).parent.resolve() != Path(result["root"]):
             print(f"note: the clips were read from {result['root']}", file=sys.stderr)
     for label in result.get("unknown_labels", ()):
@@ -98,6 +104,18 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         atomic.write_json(args.json, result)
     return 0
+
+
+def _trained_on(data: str, result: dict[str, Any]) -> int:
+    """How many of the clips that were judged a manifest has in its training split."""
+    if Path(data).is_dir():
+        return 0
+    from kwsembed.evaluation.run_data import recorded_further_roots
+    from kwsembed.manifest.read import read_clips
+
+    clips = read_clips(data, root=result["root"], further_roots=recorded_further_roots(data))
+    skipped = {file["name"] for file in result["skipped"]}
+    return sum(clip.split == "train" and clip.name not in skipped for clip in clips)
 
 
 def _figure(value: float | None) -> str:

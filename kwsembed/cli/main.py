@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from kwsembed import __version__
 from kwsembed.atomic import reason
+from kwsembed.cli.audio_files import accept_any_name
 from kwsembed.cpu_kernels import prefer_onednn
 from kwsembed.errors import KwsembedError
 
@@ -62,10 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # TensorFlow's start-up notes would bury what we say; an explicit setting of the user's wins.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     prefer_onednn()
+    accept_any_name(sys.stdout)
     args = build_parser().parse_args(argv)
     module = importlib.import_module(f"kwsembed.cli.{args.command}")
     try:
-        return module.run(args)
+        with _telling_warnings(args.command):
+            return module.run(args)
     except KwsembedError as error:
         return _failed(args.command, str(error), error.exit_code)
     except BrokenPipeError:
@@ -78,6 +83,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(args.command, f"{reason(error)}{where}", 2)
     except KeyboardInterrupt:
         return _failed(args.command, "interrupted", 130)
+
+
+class _Lines(logging.Handler):
+    """Writes each warning of the package once, as a line like the command's own."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__(logging.WARNING)
+        self._command = command
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._told:  # a folder may be searched more than once
+            self._told.add(text)
+            print(f"kwsembed {self._command}: {text}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _telling_warnings(command: str) -> Iterator[None]:
+    logger = logging.getLogger("kwsembed")
+    lines, propagates = _Lines(command), logger.propagate
+    logger.addHandler(lines)
+    logger.propagate = False  # else whoever logs for TensorFlow would write them again
+    try:
+        yield
+    finally:
+        logger.propagate = propagates
+        logger.removeHandler(lines)
 
 
 def _failed(command: str, text: str, exit_code: int) -> int:

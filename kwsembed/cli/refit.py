@@ -7,6 +7,7 @@ import shlex
 import sys
 from typing import Any
 
+from kwsembed.atomic import ending_cleanly
 from kwsembed.cli.options import add_negatives_option, add_run_options
 
 
@@ -27,11 +28,12 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     from kwsembed import refit
 
-    refit(
-        args.run_directory,
-        args.out,
-        negatives=args.negatives,
-        cache_dir=args.cache,
-        command=shlex.join(["kwsembed", *sys.argv[1:]]),
-    )
+    with ending_cleanly():
+        refit(
+            args.run_directory,
+            args.out,
+            negatives=args.negatives,
+            cache_dir=args.cache,
+            command=shlex.join(["kwsembed", *sys.argv[1:]]),
+        )
     return 0

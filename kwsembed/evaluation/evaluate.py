@@ -19,7 +19,7 @@ from kwsembed.evaluation.clip_metrics import clip_metrics
 from kwsembed.evaluation.recording_curves import recording_curves, write_curves
 from kwsembed.evaluation.run_data import recorded_further_roots, recorded_root
 from kwsembed.manifest import read_manifest
-from kwsembed.manifest.annotations import events_by_name, read_annotations
+from kwsembed.manifest.annotations import truth_of
 from kwsembed.progress import Progress, silent
 from kwsembed.runtime import Classifier
 from kwsembed.runtime.stream_scores import StreamScorer
@@ -127,18 +127,9 @@ def evaluate_recordings(
         `curves`: by label what other thresholds would have cost on the same scores (see `operating_curve`);
         `unknown_labels`: annotated labels that the bundle does not know, whose events count as background.
     """
-    truth = events_by_name(read_annotations(annotations))
     found = decode.find_audio([audio])
+    truth = truth_of(annotations, found)
     files = {path.name: path for path in found}
-    if len(files) < len(found):
-        raise DataError(
-            "recordings share a file name, so annotations cannot tell them apart",
-            received=f"{len(found)} files with {len(files)} names",
-            where=audio,
-        )
-    missing = sorted(set(truth) - set(files))
-    if missing:
-        raise DataError("annotated recordings are missing", received=", ".join(missing[:5]), where=audio)
     totals = {
         label: {"events": 0, "misses": 0, "false_alarms": 0, "hits": 0} for label in bundle.event_labels
     }
@@ -165,7 +156,7 @@ def evaluate_recordings(
         "recordings": len(files) - len(skipped),
         "skipped": skipped,
         "unknown_labels": sorted(
-            {event.label for events in truth.values() for event in events} - set(totals)
+            {event.label for events in truth.values() for event in events} - set(bundle.labels)
         ),
         "per_class": {label: _rates(count, hours) for label, count in totals.items()},
     }

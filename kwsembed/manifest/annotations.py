@@ -6,12 +6,13 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from kwsembed.audio import decode
 from kwsembed.detection.replay import Event
-from kwsembed.errors import DataError
+from kwsembed.errors import AudioError, DataError
 
 COLUMNS = ("filename", "onset", "offset", "event_label")
 
@@ -29,6 +30,11 @@ class Annotation:
     filename: str
     event: Event | None
     where: str
+
+    @property
+    def name(self) -> str:
+        """The recording's file name, whatever folders stand before it."""
+        return PurePosixPath(self.filename.replace("\\", "/")).name
 
 
 def read_annotations(path: str | os.PathLike[str]) -> list[Annotation]:
@@ -62,8 +68,7 @@ def events_by_name(annotations: Iterable[Annotation]) -> dict[str, list[Event]]:
     """
     events: dict[str, list[Event]] = {}
     for annotation in annotations:
-        name = PurePosixPath(annotation.filename.replace("\\", "/")).name
-        of_recording = events.setdefault(name, [])
+        of_recording = events.setdefault(annotation.name, [])
         if annotation.event is not None:
             of_recording.append(annotation.event)
     return events
@@ -113,18 +118,66 @@ def truth_of(annotations: str | os.PathLike[str] | None, paths: Sequence[Path]) 
     """Events by file name, of a table that fits the recordings; without a table, no event at all.
 
     Raises:
-        DataError: Recordings share a name, so that annotations cannot tell them apart, or annotated ones are
-            missing.
+        DataError: Recordings share a name, so that annotations cannot tell them apart, annotated ones are
+            missing, a row stands there twice, or an event begins after its recording's end.
     """
     if annotations is None:
         return {}
-    truth, names = events_by_name(read_annotations(annotations)), {path.name for path in paths}
-    if len(names) < len(paths):
+    rows, files = read_annotations(annotations), {path.name: path for path in paths}
+    truth = events_by_name(rows)
+    if len(files) < len(paths):
         raise DataError(
             "recordings share a file name, so annotations cannot tell them apart",
-            received=f"{len(paths)} files with {len(names)} names",
+            received=f"{len(paths)} files with {len(files)} names",
         )
-    missing = sorted(set(truth) - names)
+    missing = sorted(set(truth) - set(files))
     if missing:
         raise DataError("annotated recordings are missing", received=", ".join(missing[:5]))
+    _refuse_repeated(rows)
+    _refuse_beyond_the_end(rows, files)
     return truth
+
+
+def _refuse_repeated(rows: Sequence[Annotation]) -> None:
+    """An event counted twice would be two misses or two hits."""
+    first: dict[tuple[str, Event], str] = {}
+    repeats = []
+    for row in rows:
+        if row.event is not None and first.setdefault((row.name, row.event), row.where) != row.where:
+            repeats.append((row, first[row.name, row.event]))
+    if repeats:
+        row, before = repeats[0]
+        raise DataError(
+            f"the row repeats an event of {row.name}{_first_of(len(repeats))}",
+            where=row.where,
+            expected="each event once",
+            received=f"the same as {before}",
+            fix="remove the repeats",
+        )
+
+
+def _refuse_beyond_the_end(rows: Sequence[Annotation], files: Mapping[str, Path]) -> None:
+    """What nobody can have heard: mostly another file's times, or samples or milliseconds for seconds."""
+    lengths_s = {name: _length_s(files[name]) for name in {row.name for row in rows if row.event}}
+    late = [(row, row.event) for row in rows if row.event and row.event.onset_s >= lengths_s[row.name]]
+    if late:
+        row, event = late[0]
+        name = row.name
+        raise DataError(
+            f"the event begins after the end of {name}{_first_of(len(late))}",
+            where=row.where,
+            expected=f"an onset below {lengths_s[name]:.3f} s, the length of {files[name]}",
+            received=f"onset={event.onset_s:g}, offset={event.offset_s:g}, event_label={event.label}",
+            fix="mend the row or remove it",
+        )
+
+
+def _length_s(path: Path) -> float:
+    try:
+        return decode.probe(path).duration_s
+    except AudioError:
+        return math.inf  # said why when its turn comes
+
+
+def _first_of(count: int) -> str:
+    return f", the first of {count} such rows" if count > 1 else ""

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kwsembed import atomic
-from kwsembed.audio import decode, wav
+from kwsembed.audio import decode
 from kwsembed.bundle import Bundle
 from kwsembed.errors import ConfigError, DataError
 from kwsembed.manifest.annotations import truth_of
+from kwsembed.mining.clips import MANIFEST, write_clips
 from kwsembed.mining.hits import Hit, find_hits, free_of_events
 from kwsembed.progress import Progress, silent
 from kwsembed.runtime.recordings import score_recordings
-
-MANIFEST = "manifest.csv"
-COLUMNS = (
-    "path",
-    "label",
-    "group",
-    "source",
-    "source_onset_s",
-    "source_offset_s",
-    "event_label",
-    "score",
-    "fired",
-)
-_LONGEST_S = 10.0  # of a sound that goes on and on, this much around its peak
 
 
 @dataclass(frozen=True)
@@ -47,7 +31,7 @@ class Mined:
         hours: How much was heard.
         fired: How many sounds in all would have been reported, by label.
         near_misses: How many in all came close without being reported.
-        skipped: Files that could not be used, with reasons.
+        skipped: Files that could not be used, or not cut afterwards, with reasons.
     """
 
     folder: Path
@@ -99,11 +83,15 @@ def mine(
         >>> mine("RUN/bundle", "nights", "mined", count=200).clips  # doctest: +SKIP
         200
     """
+    if not os.fspath(out):
+        raise DataError("the output folder has no name", received="out=''", fix="name a new or empty folder")
     detector, folder = Bundle.load(bundle), Path(out)
     label = _background(detector, label)
-    _check(folder, count=count, least_score=least_score, context_s=context_s)
+    _check(count=count, least_score=least_score, context_s=context_s)
     paths = decode.find_audio([audio] if isinstance(audio, str | os.PathLike) else audio)
     truth = truth_of(annotations, paths)
+    _check_free(folder)
+    atomic.check_folder(folder)
     skipped: list[tuple[Path, str]] = []
     found: list[tuple[Path, float, Hit]] = []  # with seconds heard before the recording
     fired: Counter[str] = Counter()
@@ -132,15 +120,18 @@ def mine(
             received=f"{len(skipped)} files skipped" + (f", the first: {skipped[0][1]}" if skipped else ""),
         )
     with atomic.replacing_folder(folder) as temporary:
-        _write(temporary, [(path, hit) for path, _, hit in found], label=label, context_s=context_s)
+        written, uncut = write_clips(
+            temporary, [(path, hit) for path, _, hit in found], label=label, context_s=context_s
+        )
+        _check_free(folder)  # hours have passed
     return Mined(
         folder=folder,
         manifest=folder / MANIFEST,
-        clips=len(found),
+        clips=written,
         hours=heard_s / 3600,
         fired={name: fired[name] for name in detector.event_labels},
         near_misses=int(near_misses),
-        skipped=tuple(skipped),
+        skipped=(*skipped, *uncut),
     )
 
 
@@ -159,13 +150,16 @@ def _background(bundle: Bundle, label: str | None) -> str:
     return label
 
 
-def _check(folder: Path, *, count: int, least_score: float, context_s: float) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+def _check_free(folder: Path) -> None:
+    if folder.exists() and not atomic.is_empty(folder):
         raise DataError(
             "the output folder is not empty, and nothing is overwritten",
             received=f"out={folder}",
             fix="choose a new folder for --out",
         )
+
+
+def _check(*, count: int, least_score: float, context_s: float) -> None:
     for holds, expected, received in (
         (count >= 1, "count of 1 or more", f"count={count}"),
         (0 < least_score <= 1, "least_score in (0, 1]", f"least_score={least_score}"),
@@ -188,36 +182,3 @@ def _worst(
             kept[hour] += 1
             positions.append(position)
     return [found[position] for position in sorted(positions)]
-
-
-def _write(folder: Path, kept: Sequence[tuple[Path, Hit]], *, label: str, context_s: float) -> None:
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    (folder / label).mkdir()
-    for number, (source, hit) in enumerate(kept, start=1):
-        start_s = max(hit.onset_s, hit.peak_s - _LONGEST_S / 2) - context_s
-        stop_s = min(hit.offset_s, hit.peak_s + _LONGEST_S / 2) + context_s
-        waveform, rate = decode.read(source, start_s=max(start_s, 0.0), stop_s=stop_s)
-        stem = re.sub(r"[^\w.-]+", "_", source.stem)[:60]
-        name = f"{label}/{number:05d}_{stem}.wav"
-        wav.write(folder / name, waveform, rate)
-        rows.writerow(
-            [
-                name,
-                label,
-                _printable(source.name),
-                _printable(str(source.resolve())),
-                f"{max(start_s, 0.0):.3f}",
-                f"{max(start_s, 0.0) + len(waveform) / rate:.3f}",
-                hit.label,
-                f"{hit.score:.6f}",
-                "+".join(hit.fired),
-            ]
-        )
-    atomic.write_text(folder / MANIFEST, text.getvalue())
-
-
-def _printable(text: str) -> str:
-    """A file name as UTF-8 text, also where it is none."""
-    return text.encode("utf-8", "backslashreplace").decode()

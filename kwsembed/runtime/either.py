@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kwsembed.bundle import Bundle
+from kwsembed.bundle_files import STREAMING_FILE
 from kwsembed.errors import ConfigError
 from kwsembed.runtime.detector import Detector
 from kwsembed.runtime.streaming import StreamingDetector
-from kwsembed.stream_bundle import STREAMING_FILE, StreamBundle
+from kwsembed.stream_bundle import StreamBundle
 
 
 def load_bundle(path: str | os.PathLike[str]) -> Bundle | StreamBundle:

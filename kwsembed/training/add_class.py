@@ -17,9 +17,11 @@ from kwsembed.manifest.naming import checked_label
 from kwsembed.manifest.near_duplicates import find_near_duplicates
 from kwsembed.models import embedder_of
 from kwsembed.progress import ProgressLine
+from kwsembed.report import write_report
 from kwsembed.training.left_out import LeftOut, leave_out
 from kwsembed.training.new_head import say_aloud, train_new_head
 from kwsembed.training.prior_run import PriorRun, continue_head
+from kwsembed.training.run_directory import RunDirectory, new_run
 
 FEWEST_RECORDINGS = 3
 
@@ -78,29 +80,32 @@ def add_class(
     paths = find_audio([clips] if isinstance(clips, str | os.PathLike) else clips)
     new = _recordings(paths, label, say)
     manifest = with_clips(prior.manifest, new, roots=list(dict.fromkeys(clip.path.parent for clip in new)))
-    made = train_new_head(
-        prior,
-        manifest,
-        out,
-        cache_dir=cache_dir,
-        command=command or f"kwsembed.add_class({str(run)!r}, ..., {str(out)!r}, label={label!r})",
-        say=say,
-    )
-    old = prior.classifier()
-    left_out = leave_out(
-        made.data,
-        label,
-        embedder_of(old),
-        continue_head(old, prior.manifest.labels, made.data.labels),
-        post=made.bundle.post,
-        progress=ProgressLine("leaving clips out", unit="recordings"),
-    )
-    made.finish({"kind": "add", "label": label, "left_out": left_out.to_dict()})
+    with new_run(out, prior=prior.run) as folder:
+        made = train_new_head(
+            prior,
+            manifest,
+            folder,
+            cache_dir=cache_dir,
+            command=command or f"kwsembed.add_class({str(run)!r}, ..., {str(out)!r}, label={label!r})",
+            say=say,
+        )
+        old = prior.classifier()
+        left_out = leave_out(
+            made.data,
+            label,
+            embedder_of(old),
+            continue_head(old, prior.manifest.labels, made.data.labels),
+            post=made.bundle.post,
+            progress=ProgressLine("leaving clips out", unit="recordings"),
+        )
+        made.finish({"kind": "add", "label": label, "left_out": left_out.to_dict()})
+    write_report(os.path.realpath(out))  # anew: it says in which folder it lies
     for line in _sentences(left_out, groups=len({clip.group for clip in new})):
         say(line)
-    say(f"report: {made.run.report}")
-    say(f"bundle: {made.run.bundle}")
-    return AddResult(made.run.root, made.run.bundle, made.table, left_out)
+    added = RunDirectory(out)
+    say(f"report: {added.report}")
+    say(f"bundle: {added.bundle}")
+    return AddResult(added.root, added.bundle, made.table, left_out)
 
 
 def _check_label(label: str, prior: PriorRun) -> None:

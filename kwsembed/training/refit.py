@@ -10,9 +10,11 @@ from typing import Any
 
 from kwsembed.errors import DataError
 from kwsembed.manifest.further import with_negatives
+from kwsembed.report import write_report
 from kwsembed.training.before_after import fires_on
 from kwsembed.training.new_head import NewHead, say_aloud, train_new_head
 from kwsembed.training.prior_run import PriorRun
+from kwsembed.training.run_directory import RunDirectory, new_run
 
 
 @dataclass(frozen=True)
@@ -71,39 +73,41 @@ def refit(
         raise DataError(
             "there is no negative to train on", received="; ".join(manifest.warnings) or "empty manifests"
         )
-    made = train_new_head(
-        prior,
-        manifest,
-        out,
-        cache_dir=cache_dir,
-        command=command
-        or f"kwsembed.refit({str(run)!r}, {str(out)!r}, negatives={list(map(str, negatives))})",
-        say=say,
-    )
-    known = {clip.path for clip in prior.manifest.clips}
-    mined = [index for index, clip in enumerate(made.data.store.clips) if clip.path not in known]
-    result = _result(prior, made, mined)
-    made.finish(
-        {
-            "kind": "refit",
-            "negatives": result.negatives,
-            "negatives_fired_before": result.fired_before,
-            "negatives_fired_after": result.fired_after,
-        }
-    )
+    with new_run(out, prior=prior.run) as folder:
+        made = train_new_head(
+            prior,
+            manifest,
+            folder,
+            cache_dir=cache_dir,
+            command=command
+            or f"kwsembed.refit({str(run)!r}, {str(out)!r}, negatives={list(map(str, negatives))})",
+            say=say,
+        )
+        known = {clip.path for clip in prior.manifest.clips}
+        mined = [index for index, clip in enumerate(made.data.store.clips) if clip.path not in known]
+        result = _result(prior, made, mined, out=RunDirectory(out))
+        made.finish(
+            {
+                "kind": "refit",
+                "negatives": result.negatives,
+                "negatives_fired_before": result.fired_before,
+                "negatives_fired_after": result.fired_after,
+            }
+        )
+    write_report(os.path.realpath(out))  # anew: it says in which folder it lies
     say(
         f"of {result.negatives} negatives {result.fired_before} fired before, {result.fired_after} fire now; "
         "they were trained on, so only other audio shows what this is worth"
     )
-    say(f"report: {made.run.report}")
-    say(f"bundle: {made.run.bundle}")
+    say(f"report: {RunDirectory(out).report}")
+    say(f"bundle: {result.bundle}")
     return result
 
 
-def _result(prior: PriorRun, made: NewHead, mined: Sequence[int]) -> RefitResult:
+def _result(prior: PriorRun, made: NewHead, mined: Sequence[int], *, out: RunDirectory) -> RefitResult:
     return RefitResult(
-        run=made.run.root,
-        bundle=made.run.bundle,
+        run=out.root,
+        bundle=out.bundle,
         before_after=made.table,
         negatives=len(mined),
         fired_before=fires_on(prior.bundle, made.data.store, mined),

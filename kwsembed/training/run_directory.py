@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +113,42 @@ class RunDirectory:
         """Removes the intermediate checkpoints of finished stages."""
         for folder in self.checkpoints.glob("*.epochs"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def new_run(out: str | os.PathLike[str], *, prior: RunDirectory) -> Iterator[Path]:
+    """Yields a temporary folder for a run made of another; it becomes `out` when the run is whole.
+
+    Such a run takes minutes and is not resumed: ended half way, it leaves nothing in the way of the next.
+
+    Raises:
+        RunError: `out` is no new or empty folder, or is the run that it is made of.
+        OSError: It cannot be written.
+    """
+    if not os.fspath(out):
+        raise RunError("the output folder has no name", received="out=''", fix="name a new or empty folder")
+    final = Path(os.path.realpath(out))
+    if final == prior.root.resolve():
+        raise RunError("a run is not overwritten by its successor", received=f"out={out}")
+    _check_free(final, out)
+    atomic.check_folder(out)
+    for place in (final.parent, final):
+        atomic.remove_leftovers(place, escape(final.name))
+    with atomic.replacing_folder(out) as temporary:
+        yield temporary
+        _check_free(final, out)  # another process may have been faster
+
+
+def _check_free(final: Path, out: str | os.PathLike[str]) -> None:
+    if not final.exists() or atomic.is_empty(final):
+        return
+    run, fix = RunDirectory(final), "choose a new or empty folder for --out"
+    what = "is not empty and holds no run"
+    if run.config.exists():
+        what = "already holds a run"
+        if not run.metrics.exists():
+            what, fix = "holds a run that was not finished", f"{fix}, or remove this one"
+    raise RunError(f"the output folder {what}", received=f"out={out}", fix=fix)
 
 
 def config_toml(config: TrainConfig) -> str:
