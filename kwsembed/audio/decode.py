@@ -17,32 +17,11 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from kwsembed.audio.search import audio_below
+from kwsembed.audio.search import AUDIO_SUFFIXES, audio_below
 from kwsembed.audio.truncation import is_cut_off
 from kwsembed.audio.wav import to_float
 from kwsembed.audio.wave_reader import WaveReader
 from kwsembed.errors import AudioError
-
-AUDIO_SUFFIXES = (
-    ".wav",
-    ".flac",
-    ".ogg",
-    ".mp3",
-    ".opus",
-    ".oga",
-    ".aiff",
-    ".aif",
-    ".aifc",
-    ".au",
-    ".caf",
-    ".rf64",
-    ".w64",
-    ".wave",
-)
-"""What a search of a folder takes: what libsndfile decodes, and notices when it is cut off.
-
-The list is the same without soundfile, so that a file that needs it is refused by name and not passed over.
-"""
 
 _log = logging.getLogger(__name__)
 
@@ -175,7 +154,7 @@ def find_audio(
                 )
             found.append(path)
             continue
-        below = audio_below(path, AUDIO_SUFFIXES)
+        below = audio_below(path)
         if not below.audio:
             raise AudioError(
                 "the folder holds no audio",

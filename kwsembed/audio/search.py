@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+AUDIO_SUFFIXES = (
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".mp3",
+    ".opus",
+    ".oga",
+    ".aiff",
+    ".aif",
+    ".aifc",
+    ".au",
+    ".caf",
+    ".rf64",
+    ".w64",
+    ".wave",
+)
+"""What a search of a folder takes: what libsndfile decodes, and notices when it is cut off.
+
+The list is the same without soundfile, so that a file that needs it is refused by name and not passed over.
+"""
 
 _MOST_NAMED = 3
 
@@ -23,8 +43,8 @@ class Below:
     left_out: list[str]
 
 
-def audio_below(folder: Path, suffixes: Sequence[str]) -> Below:
-    """Finds the files below `folder` whose names end in one of `suffixes`, in upper or lower case.
+def audio_below(folder: Path) -> Below:
+    """Finds the files below `folder` whose names end in one of `AUDIO_SUFFIXES`, in upper or lower case.
 
     Links to files are followed, links to folders are not: they may lead round in a circle.
     """
@@ -44,7 +64,7 @@ def audio_below(folder: Path, suffixes: Sequence[str]) -> Below:
             path = here / name
             if name.startswith("."):
                 continue
-            if path.suffix.lower() in suffixes and _may_be_file(path):
+            if path.suffix.lower() in AUDIO_SUFFIXES and _may_be_file(path):
                 audio.append(path)
             elif not hidden:
                 others.append(path)

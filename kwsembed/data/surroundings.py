@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from kwsembed.audio.decode import AUDIO_SUFFIXES, find_audio
+from kwsembed.audio.decode import find_audio
+from kwsembed.audio.search import AUDIO_SUFFIXES
 from kwsembed.config import AugmentConfig
 from kwsembed.data.augment import synthetic_rooms, transfer_functions
 from kwsembed.data.cache import ClipStore, SkippedFile, build_cache

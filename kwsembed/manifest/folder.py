@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kwsembed.audio.decode import AUDIO_SUFFIXES
+from kwsembed.audio.search import AUDIO_SUFFIXES
 from kwsembed.errors import DataError
 from kwsembed.manifest.clip import Clip
 from kwsembed.manifest.naming import checked_label, inside
