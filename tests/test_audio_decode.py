@@ -232,9 +232,9 @@ def test_what_a_folder_holds_besides_audio_is_told_by_kind(tmp_path, monkeypatch
     told = []
     assert decode.find_audio([folder], notice=told.append) == [folder / "a.wav"]
     assert told == [
-        f"2 files in {folder} are not audio and not used, such as b.m4a",
-        f"1 links to folders in {folder} are not followed, such as link",
-        f"1 folders cannot be listed and are not searched (Permission denied: {folder / 'locked'})",
+        f"2 files are not audio and not used in {folder}, such as b.m4a",
+        f"1 link to a folder is not followed in {folder}, such as link",
+        f"1 folder is not searched, since listing is refused (Permission denied: {folder / 'locked'})",
     ]
     with pytest.raises(AudioError, match=r"holds no audio.*Permission denied: .*locked"):
         decode.find_audio([folder / "locked"])
@@ -246,7 +246,7 @@ def test_without_a_listener_what_is_left_out_is_logged(tmp_path, caplog):
     assert not caplog.records
     (tmp_path / "notes.txt").touch()
     decode.find_audio([tmp_path])
-    assert "1 files in" in caplog.text
+    assert "1 file is not audio" in caplog.text
 
 
 def test_a_file_of_a_folder_whose_files_cannot_be_reached_is_reported_when_it_is_read(tmp_path, monkeypatch):

@@ -143,7 +143,7 @@ def test_what_is_not_used_of_a_folder_is_one_line(tone_bundle, audio, command, c
         (audio / name).touch()
     assert main([command, str(tone_bundle), str(audio), str(audio)]) == 0
     told = [line for line in capsys.readouterr().err.splitlines() if "not used" in line]
-    assert told == [f"kwsembed {command}: 2 files in {audio} are not audio and not used, such as d.m4a"]
+    assert told == [f"kwsembed {command}: 2 files are not audio and not used in {audio}, such as d.m4a"]
 
 
 @pytest.mark.parametrize("command", ["classify", "detect"])

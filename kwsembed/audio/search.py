@@ -71,22 +71,26 @@ def audio_below(folder: Path) -> Below:
     left_out = []
     if others:
         left_out.append(
-            f"{len(others)} files in {folder} are not audio and not used, "
+            f"{_are(len(others), 'file')} not audio and not used in {folder}, "
             f"such as {min(others).relative_to(folder)}"
         )
     if linked:
         left_out.append(
-            f"{len(linked)} links to folders in {folder} are not followed, "
+            f"{_are(len(linked), 'link to a folder', 'links to folders')} not followed in {folder}, "
             f"such as {min(linked).relative_to(folder)}"
         )
     if refused:
         reasons = sorted(f"{error.strerror}: {error.filename}" for error in refused)
         more = ", ..." if len(reasons) > _MOST_NAMED else ""
         left_out.append(
-            f"{len(refused)} folders cannot be listed and are not searched "
+            f"{_are(len(refused), 'folder')} not searched, since listing is refused "
             f"({', '.join(reasons[:_MOST_NAMED])}{more})"
         )
     return Below(sorted(audio), left_out)
+
+
+def _are(count: int, one: str, several: str | None = None) -> str:
+    return f"1 {one} is" if count == 1 else f"{count} {several or f'{one}s'} are"
 
 
 def _may_be_file(path: Path) -> bool:
