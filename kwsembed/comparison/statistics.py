@@ -138,7 +138,7 @@ def _evidence(folder: StudyFolder, record: Mapping[str, Any]) -> dict[str, np.nd
     path = _evidence_file(folder, record)
     try:
         with np.load(path) as arrays:
-            return {name: arrays[name] for name in ("test_evidence", "bias", *arrays.files)}
+            return {name: arrays[name] for name in {"test_evidence", "bias", *arrays.files}}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise RunError(
             "what a cell gave its clips cannot be read",
