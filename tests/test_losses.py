@@ -9,7 +9,7 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from kwsembed.losses import contrastive, triple_header_softmax
+from kwsembed.losses import contrastive, magnet, triple_header_logistic, triple_header_softmax
 
 PLAIN = {"margins": (0.0, 0.0, 0.0), "header_weights": (1.0, 1.0, 1.0)}
 
@@ -229,13 +229,19 @@ def test_the_gradient_pulls_towards_the_own_cluster():
     assert towards_own < 0 < towards_other
 
 
-def test_a_broken_embedding_breaks_its_own_loss_visibly():
+def test_only_the_centroids_in_use_have_to_be_numbers():
     z, clusters, mu, cluster_classes, valid, class_count = random_case(3)
-    z[4] = np.nan
-    loss = triple_header_softmax(z, clusters, mu, cluster_classes, valid, class_count=class_count).numpy()
-    assert np.flatnonzero(np.isnan(loss)).tolist() == [4]
-    pairs = contrastive(tf.constant(z), tf.constant(clusters)).numpy()
-    assert np.isnan(pairs[4])
+    more = np.append(mu, np.full_like(mu[:1], np.nan), axis=0), np.append(cluster_classes, 0)
+    for loss, options in (
+        (triple_header_softmax, {"class_count": class_count}),
+        (triple_header_logistic, {}),
+        (magnet, {}),
+    ):
+        expected = loss(z, clusters, mu, cluster_classes, valid, **options).numpy()
+        found = loss(z, clusters, *more, np.append(valid, False), **options).numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Expected embeddings and centroids"):
+            loss(z, clusters, *more, np.append(valid, True), **options)
 
 
 # ---- siamese contrastive loss

@@ -11,10 +11,31 @@ tf = pytest.importorskip("tensorflow")
 
 from kwsembed import losses
 from kwsembed.losses.batch_masks import largest_where, log_sum_exp_where, smallest_where, surprise
+from kwsembed.losses.unit_norm import unit_norm
 
 LARGE = [1e3, 1e8, 1e9, 1e12, 1e30]
 
+Z = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], np.float32)
+POINTS = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], np.float32)
+TABLE_CLASSES, IN_USE = [0, 0, 1, 9], [True, True, True, False]
+
+LENGTH_OF_PROXIES_IS_NOTHING = ("normalised_softmax", "proxy_anchor", "soft_triple")
+WITH_TABLES = {
+    "center": lambda z, points: losses.center(z, [0, 1, 2], points),
+    "magnet": lambda z, points: losses.magnet(z, [0, 1, 2], points, TABLE_CLASSES, IN_USE),
+    "normalised_softmax": lambda z, points: losses.normalised_softmax(z, [0, 1, 2], points),
+    "proxy_anchor": lambda z, points: losses.proxy_anchor(z, [0, 1, 2], points),
+    "soft_triple": lambda z, points: losses.soft_triple(z, [0, 1, 2], points[:, tf.newaxis]),
+    "triple_header_logistic": lambda z, points: losses.triple_header_logistic(
+        z, [0, 1, 2], points, TABLE_CLASSES, IN_USE
+    ),
+    "triple_header_softmax": lambda z, points: losses.triple_header_softmax(
+        z, [0, 1, 2], points, TABLE_CLASSES, IN_USE, class_count=2
+    ),
+}
+
 large_scales = pytest.mark.parametrize("scale", LARGE)
+either_way = pytest.mark.parametrize("in_graph", [False, True])
 
 
 def value_and_gradient(loss, z):
@@ -22,6 +43,11 @@ def value_and_gradient(loss, z):
     with tf.GradientTape() as tape:
         found = loss(z)
     return found.numpy(), tf.convert_to_tensor(tape.gradient(found, z)).numpy()
+
+
+def call(loss, argument, *, in_graph):
+    argument = tf.constant(argument)
+    return (tf.function(loss, autograph=False) if in_graph else loss)(argument).numpy()
 
 
 def eighths(random, *shape):
@@ -150,6 +176,37 @@ def test_magnet_knows_no_unit_of_length(length):
     assert np.isfinite(gradient).all()
 
 
+@either_way
+@pytest.mark.parametrize("length", [1e19, 1e25, 1e38])
+@pytest.mark.parametrize("name", WITH_TABLES)
+def test_vectors_whose_distances_overflow_are_refused(name, length, in_graph):
+    longest = np.float32(length) * Z
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: Expected embeddings"):
+        call(lambda z: WITH_TABLES[name](z, POINTS), longest, in_graph=in_graph)
+    if name not in LENGTH_OF_PROXIES_IS_NOTHING:
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: Expected embeddings and centr"):
+            call(lambda points: WITH_TABLES[name](Z, points), np.float32(length) * POINTS, in_graph=in_graph)
+
+
+@pytest.mark.parametrize("name", LENGTH_OF_PROXIES_IS_NOTHING)
+@pytest.mark.parametrize("length", [1e-30, 1e-8, 1e5, 1e25, 1e38])
+def test_learned_vectors_may_have_any_length(name, length):
+    expected, _ = value_and_gradient(lambda points: WITH_TABLES[name](Z, points), POINTS)
+    found, gradient = value_and_gradient(lambda points: WITH_TABLES[name](Z, points), length * POINTS)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert np.isfinite(gradient).all()
+
+
+def test_the_gradient_of_a_direction_is_that_of_the_plain_formula():
+    random = np.random.default_rng(0)
+    vectors, towards = random.standard_normal((2, 5, 7)).astype(np.float32)
+    slopes = [
+        value_and_gradient(lambda v, unit=unit: tf.reduce_sum(towards * unit(v)), vectors)[1]
+        for unit in (unit_norm, lambda v: v / tf.norm(v, axis=-1, keepdims=True))
+    ]
+    np.testing.assert_allclose(*slopes, rtol=1e-4, atol=1e-6)
+
+
 # ---- reductions with nothing to reduce
 
 
@@ -173,10 +230,6 @@ def test_what_is_all_but_certain_keeps_its_digits():
 
 # ---- labels that cannot be looked up
 
-Z = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], np.float32)
-POINTS = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], np.float32)
-TABLE_CLASSES, IN_USE = [0, 0, 1, 9], [True, True, True, False]
-
 OF_CLASSES = {
     "center": lambda classes: losses.center(Z, classes, POINTS),
     "normalised_softmax": lambda classes: losses.normalised_softmax(Z, classes, POINTS),
@@ -193,12 +246,6 @@ OF_CLUSTERS = {
         Z, clusters, POINTS, TABLE_CLASSES, IN_USE, class_count=2
     ),
 }
-either_way = pytest.mark.parametrize("in_graph", [False, True])
-
-
-def call(loss, labels, *, in_graph):
-    labels = tf.constant(labels)
-    return (tf.function(loss, autograph=False) if in_graph else loss)(labels).numpy()
 
 
 @either_way

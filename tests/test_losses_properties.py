@@ -92,6 +92,10 @@ def value(name, case):
     return LOSSES[name](tf.constant(case.z), case).numpy()
 
 
+def value_in_graph(name, case):
+    return tf.function(lambda z: LOSSES[name](z, case), autograph=False)(tf.constant(case.z)).numpy()
+
+
 def value_and_gradient(name, case):
     z = tf.Variable(case.z)
     with tf.GradientTape() as tape:
@@ -211,11 +215,23 @@ def test_features_too_short_to_be_normalised_stay_finite(name):
 
 @every_loss
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
-def test_a_broken_embedding_has_no_finite_loss(name, broken):
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_a_broken_embedding_is_an_error_that_says_so(name, broken, in_graph):
     case = make_case()
     case.z[4, 2] = broken
-    assert np.isnan(value(name, case)[4])
-    assert np.isnan(value(name, case.only(np.array([4])))).all()
+    for batch in (case, case.only(np.array([4]))):
+        with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+            (value_in_graph if in_graph else value)(name, batch)
+        assert f"{name}: Expected embeddings" in str(raised.value)
+        assert "finite losses" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["triple_header_softmax", "magnet", "quintuplet", "triplet_batch_hard"])
+def test_where_xla_drops_the_check_a_broken_embedding_has_a_broken_loss(name):
+    case = make_case()
+    case.z[4] = np.nan, 1e30, 0, 0, 0, 0
+    compiled = tf.function(lambda z: LOSSES[name](z, case), autograph=False, jit_compile=True)
+    assert np.isnan(compiled(tf.constant(case.z))[4])
 
 
 # ---- memory

@@ -14,11 +14,13 @@ import keras
 from keras import layers
 from tensorflow.python.framework.config import disable_op_determinism
 
-from kwsembed.errors import KwsembedError
+from kwsembed.errors import DivergenceError, KwsembedError
+from kwsembed.losses.classification import focal
 from kwsembed.pretraining import AnchorEmbeddings, ClusteringObjective, EmbeddingPretrainer, RefreshObjective
 from kwsembed.progress import silent
 from kwsembed.training.checkpointing import spent_s
 from kwsembed.training.learning_rate import WarmupCosine
+from kwsembed.training.rebalancing import MeanOf
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stage import StagePlan, run_stage
 from kwsembed.training.training_dynamics import TrainingDynamics
@@ -233,6 +235,21 @@ def test_a_loss_that_is_no_number_stops_the_stage_and_leaves_no_checkpoint(tmp_p
     ):
         trained(classifier, tmp_path, callbacks=[Break(), Never()])
     assert [path.name for path in (tmp_path / "checkpoints" / "toy.epochs").iterdir()] == ["0001"]
+
+
+def test_a_loss_of_ours_that_refuses_its_numbers_is_told_as_divergence(tmp_path):
+    class Break(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if self.model.optimizer.iterations == 3:
+                self.model.set_weights([np.full_like(weight, np.nan) for weight in self.model.get_weights()])
+
+    def with_focal_loss(**options):
+        model, callbacks = classifier(**options)
+        model.compile(model.optimizer, MeanOf(focal), run_eagerly=True)
+        return model, callbacks
+
+    with pytest.raises(DivergenceError, match=r"diverged in epoch 2\. Received: a loss that is NaN or inf"):
+        trained(with_focal_loss, tmp_path, callbacks=[Break()])
 
 
 def test_progress_reaches_its_end(tmp_path):

@@ -104,15 +104,3 @@ def surprise(own: tf.Tensor, rivals: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 def any_where(mask: tf.Tensor) -> tf.Tensor:
     """`(rows,)` bool, whether the mask holds anywhere in a row."""
     return tf.reduce_any(mask, axis=1)
-
-
-def keep_broken(losses: tf.Tensor, embeddings: tf.Tensor) -> tf.Tensor:
-    """The losses, but NaN for every example whose embedding is not finite.
-
-    Comparing, masking and mining let a NaN disappear; training on would then hide that it has diverged.
-
-    Args:
-        losses: `(batch,)` float32.
-        embeddings: `(batch, dim)` float32.
-    """
-    return losses + tf.reduce_sum(embeddings * 0.0, axis=1)

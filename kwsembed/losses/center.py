@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kwsembed.losses.batch_masks import keep_broken
-from kwsembed.losses.label_checks import labels_below
+from kwsembed.losses.checks import finite_in_space, labels_below
 
 
 def center(embeddings: tf.Tensor, classes: tf.Tensor, centers: tf.Tensor) -> tf.Tensor:
@@ -37,4 +36,6 @@ def center(embeddings: tf.Tensor, classes: tf.Tensor, centers: tf.Tensor) -> tf.
     classes = labels_below(tf.shape(centers)[0], classes, loss="center")
     # A product instead of a lookup: its gradient is a plain tensor, summed in a fixed order.
     own = tf.matmul(tf.one_hot(classes, tf.shape(centers)[0]), centers)
-    return keep_broken(0.5 * tf.reduce_sum(tf.square(embeddings - own), axis=1), embeddings)
+    return finite_in_space(
+        0.5 * tf.reduce_sum(tf.square(embeddings - own), axis=1), embeddings, centers, loss="center"
+    )

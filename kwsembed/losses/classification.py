@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from kwsembed.losses.checks import finite
+
 
 def focal(classes: tf.Tensor, logits: tf.Tensor, *, gamma: float = 2.0) -> tf.Tensor:
     """Focal loss, `-(1 - p)^gamma log p` of the true class's softmax probability p.
@@ -29,7 +31,7 @@ def focal(classes: tf.Tensor, logits: tf.Tensor, *, gamma: float = 2.0) -> tf.Te
         labels=classes, logits=tf.cast(logits, tf.float32)
     )
     wrong = tf.maximum(-tf.math.expm1(-surprise), 1e-7)  # 1 - p; the floor is for the gradient of its power
-    return wrong**gamma * surprise
+    return finite(wrong**gamma * surprise, loss="focal")
 
 
 def logit_adjusted(
@@ -55,7 +57,8 @@ def logit_adjusted(
         array([1.3863], dtype=float32)
     """
     adjusted = tf.cast(logits, tf.float32) + tf.constant(tau * log_priors(priors), tf.float32)
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=adjusted)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=adjusted)
+    return finite(losses, loss="logit_adjusted")
 
 
 def log_priors(priors: np.ndarray) -> np.ndarray:
@@ -96,4 +99,5 @@ def ldam(
     margins = max_margin * (counts.min() / counts) ** 0.25
     logits = tf.cast(logits, tf.float32)
     lowered = logits - tf.one_hot(classes, logits.shape[-1]) * tf.constant(scale * margins, tf.float32)
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=lowered)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=lowered)
+    return finite(losses, loss="ldam")

@@ -11,10 +11,10 @@ import tensorflow as tf
 from kwsembed.losses.batch_masks import (
     alike_and_unlike,
     distances,
-    keep_broken,
     mean_where,
     squared_distances,
 )
+from kwsembed.losses.checks import finite_in_space
 
 
 def contrastive(embeddings: tf.Tensor, classes: tf.Tensor, *, margin: float = 1.0) -> tf.Tensor:
@@ -42,4 +42,4 @@ def contrastive(embeddings: tf.Tensor, classes: tf.Tensor, *, margin: float = 1.
     alike, unlike = alike_and_unlike(tf.cast(classes, tf.int32))
     pull = mean_where(alike, squared)
     push = mean_where(unlike, tf.square(tf.maximum(margin - distances(squared), 0.0)))
-    return keep_broken(pull + push, embeddings)
+    return finite_in_space(pull + push, embeddings, loss="contrastive")

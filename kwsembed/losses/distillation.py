@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from kwsembed.losses.checks import finite
+
 
 def distillation(soft_targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Cross entropy of the softmax against probabilities, `-sum q log p`; least where both agree.
@@ -25,9 +27,10 @@ def distillation(soft_targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         >>> distillation(tf.constant([[0.5, 0.5]]), tf.constant([[0.0, 0.0]])).numpy().round(4)  # ln 2
         array([0.6931], dtype=float32)
     """
-    return tf.nn.softmax_cross_entropy_with_logits(
+    losses = tf.nn.softmax_cross_entropy_with_logits(
         labels=tf.cast(soft_targets, tf.float32), logits=tf.cast(logits, tf.float32)
     )
+    return finite(losses, loss="distillation")
 
 
 def joint_probabilities(logits: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kwsembed.losses.batch_masks import keep_broken, log_sum_exp_where, squared_distances
-from kwsembed.losses.label_checks import rows_in_use
+from kwsembed.losses.batch_masks import log_sum_exp_where, squared_distances
+from kwsembed.losses.checks import finite_in_space, rows_in_use
 
 # Of squared distances between unit vectors: keeps the loss finite when all examples lie on their centroids.
 _LEAST_VARIANCE = 1e-3
@@ -54,11 +54,12 @@ def magnet(
     cluster_classes = tf.cast(cluster_classes, tf.int32)
     valid = tf.cast(cluster_valid, tf.bool)
     clusters = rows_in_use(valid, clusters, loss="magnet")
-    squared = squared_distances(embeddings, tf.cast(centroids, tf.float32))  # (batch, clusters)
+    centroids = tf.where(valid[:, tf.newaxis], tf.cast(centroids, tf.float32), 0.0)
+    squared = squared_distances(embeddings, centroids)  # (batch, clusters)
     own = tf.reduce_sum(squared * tf.one_hot(clusters, tf.shape(centroids)[0]), axis=1)
     count = tf.cast(tf.shape(squared)[0], tf.float32)
     variance = tf.maximum(tf.reduce_sum(own) / tf.maximum(count - 1.0, 1.0), _LEAST_VARIANCE)
     stranger = tf.not_equal(tf.gather(cluster_classes, clusters)[:, tf.newaxis], cluster_classes)
     stranger = tf.logical_and(stranger, valid[tf.newaxis])
     nearer = log_sum_exp_where(stranger, (own[:, tf.newaxis] - squared) / (2.0 * variance))
-    return keep_broken(tf.maximum(margin + nearer, 0.0), embeddings)
+    return finite_in_space(tf.maximum(margin + nearer, 0.0), embeddings, centroids, loss="magnet")

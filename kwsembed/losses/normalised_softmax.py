@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kwsembed.losses.batch_masks import keep_broken
-from kwsembed.losses.label_checks import labels_below
+from kwsembed.losses.checks import finite_in_space, labels_below
+from kwsembed.losses.unit_norm import unit_norm
 
 
 def normalised_softmax(
@@ -32,8 +32,8 @@ def normalised_softmax(
         array([0.3133], dtype=float32)
     """
     embeddings = tf.cast(embeddings, tf.float32)
-    directions = tf.math.l2_normalize(tf.cast(proxies, tf.float32), axis=1)
+    directions = unit_norm(proxies)
     logits = scale * tf.matmul(embeddings, directions, transpose_b=True)  # (batch, class)
     classes = labels_below(tf.shape(logits)[1], classes, loss="normalised_softmax")
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=logits)
-    return keep_broken(losses, embeddings)
+    return finite_in_space(losses, embeddings, loss="normalised_softmax")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kwsembed.losses.batch_masks import below_largest, keep_broken, squared_distances, surprise
-from kwsembed.losses.label_checks import labels_below
+from kwsembed.losses.batch_masks import below_largest, squared_distances, surprise
+from kwsembed.losses.checks import finite_in_space, labels_below
 
 
 def prototypical(
@@ -51,4 +51,4 @@ def prototypical(
     present = tf.broadcast_to(sizes[tf.newaxis] > 0, tf.shape(squared))
     logits = scale * below_largest(present, -squared)
     losses = surprise(is_own, tf.logical_and(present, tf.logical_not(is_own)), logits)
-    return keep_broken(tf.where(others > 0, losses, 0.0), embeddings)
+    return finite_in_space(tf.where(others > 0, losses, 0.0), embeddings, loss="prototypical")

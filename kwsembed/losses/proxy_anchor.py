@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kwsembed.losses.batch_masks import keep_broken, log_sum_exp_where
-from kwsembed.losses.label_checks import labels_below
+from kwsembed.losses.batch_masks import log_sum_exp_where
+from kwsembed.losses.checks import finite_in_space, labels_below
+from kwsembed.losses.unit_norm import unit_norm
 
 
 def proxy_anchor(
@@ -44,7 +45,7 @@ def proxy_anchor(
         ln(1 + e^-1) = 0.3133 of the proxy of its class, and half of ln(1 + e^0) = 0.6931 of the other.
     """
     embeddings = tf.cast(embeddings, tf.float32)
-    directions = tf.math.l2_normalize(tf.cast(proxies, tf.float32), axis=1)
+    directions = unit_norm(proxies)
     cosine = tf.matmul(embeddings, directions, transpose_b=True)  # (batch, class)
     class_count = tf.shape(directions)[0]
     classes = labels_below(class_count, classes, loss="proxy_anchor")
@@ -55,7 +56,7 @@ def proxy_anchor(
     push = _term_of_each_example(scale * (cosine + margin), tf.logical_not(own)) / tf.cast(
         class_count, tf.float32
     )
-    return keep_broken(examples * (pull + push), embeddings)
+    return finite_in_space(examples * (pull + push), embeddings, loss="proxy_anchor")
 
 
 def _term_of_each_example(logits: tf.Tensor, takes_part: tf.Tensor) -> tf.Tensor:

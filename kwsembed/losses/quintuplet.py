@@ -12,11 +12,11 @@ import tensorflow as tf
 from kwsembed.losses.batch_masks import (
     alike_and_unlike,
     any_where,
-    keep_broken,
     largest_where,
     smallest_where,
     squared_distances,
 )
+from kwsembed.losses.checks import finite_in_space
 
 
 def quintuplet(
@@ -71,7 +71,7 @@ def quintuplet(
         + _hinge(siblings > 1, margins[1] + d_q - d_r)
         + _hinge(third, margins[2] + d_r - d_n)
     )
-    return keep_broken(losses, embeddings)
+    return finite_in_space(losses, embeddings, loss="quintuplet")
 
 
 def _hinge(complete: tf.Tensor, violation: tf.Tensor) -> tf.Tensor:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from kwsembed.losses.batch_masks import keep_broken
-from kwsembed.losses.label_checks import labels_below
+from kwsembed.losses.checks import finite_in_space, labels_below
+from kwsembed.losses.unit_norm import unit_norm
 
 
 def soft_triple(
@@ -45,14 +45,14 @@ def soft_triple(
         array([0.3133], dtype=float32)
     """
     embeddings = tf.cast(embeddings, tf.float32)
-    directions = tf.math.l2_normalize(tf.cast(centers, tf.float32), axis=2)
+    directions = unit_norm(centers)
     class_count, per_class, size = directions.shape
     flat = tf.reshape(directions, [class_count * per_class, size])
     cosine = tf.reshape(tf.matmul(embeddings, flat, transpose_b=True), [-1, class_count, per_class])
     similarity = tf.reduce_sum(tf.nn.softmax(cosine / gamma, axis=2) * cosine, axis=2)  # (batch, class)
     true = tf.one_hot(labels_below(class_count, classes, loss="soft_triple"), class_count)
     losses = tf.nn.softmax_cross_entropy_with_logits(labels=true, logits=scale * (similarity - margin * true))
-    return keep_broken(losses, embeddings)
+    return finite_in_space(losses, embeddings, loss="soft_triple")
 
 
 def center_spread(centers: tf.Tensor) -> tf.Tensor:
@@ -74,7 +74,7 @@ def center_spread(centers: tf.Tensor) -> tf.Tensor:
     class_count, per_class, _ = centers.shape
     if per_class == 1:
         return tf.zeros([], tf.float32)
-    directions = tf.math.l2_normalize(tf.cast(centers, tf.float32), axis=2)
+    directions = unit_norm(centers)
     squared = tf.maximum(2.0 - 2.0 * tf.matmul(directions, directions, transpose_b=True), 0.0)
     pairs = np.triu(np.ones((per_class, per_class), np.float32), k=1)
     return tf.reduce_sum(tf.sqrt(squared + 1e-12) * pairs) / (class_count * per_class * (per_class - 1))

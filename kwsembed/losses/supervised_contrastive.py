@@ -10,10 +10,10 @@ import tensorflow as tf
 from kwsembed.losses.batch_masks import (
     alike_and_unlike,
     below_largest,
-    keep_broken,
     log_sum_exp_where,
     mean_where,
 )
+from kwsembed.losses.checks import finite_in_space
 
 
 def supervised_contrastive(
@@ -43,4 +43,4 @@ def supervised_contrastive(
     others = tf.logical_or(alike, unlike)
     logits = below_largest(others, cosine) / temperature
     surprises = log_sum_exp_where(others, logits)[:, tf.newaxis] - logits
-    return keep_broken(mean_where(alike, surprises), embeddings)
+    return finite_in_space(mean_where(alike, surprises), embeddings, loss="supervised_contrastive")

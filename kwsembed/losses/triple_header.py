@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kwsembed.losses.batch_masks import below_largest, keep_broken, surprise
-from kwsembed.losses.label_checks import labels_below, rows_in_use
+from kwsembed.losses.batch_masks import below_largest, surprise
+from kwsembed.losses.checks import finite_in_space, labels_below, rows_in_use
 
 
 def triple_header_softmax(
@@ -63,8 +63,8 @@ def triple_header_softmax(
         0.2539
     """
     embeddings = tf.cast(embeddings, tf.float32)
-    centroids = tf.cast(centroids, tf.float32)
     valid = tf.cast(cluster_valid, tf.bool)
+    centroids = tf.where(valid[:, tf.newaxis], tf.cast(centroids, tf.float32), 0.0)
     clusters = rows_in_use(valid, clusters, loss="triple_header_softmax")
     cluster_classes = labels_below(
         class_count,
@@ -87,7 +87,7 @@ def triple_header_softmax(
         lowered = tf.where(ours, similarity - margin, similarity)
         logits = scale * below_largest(tf.logical_or(ours, rivals), lowered) - taken_off
         losses += weight * surprise(ours, rivals, logits)
-    return keep_broken(losses, embeddings)
+    return finite_in_space(losses, embeddings, centroids, loss="triple_header_softmax")
 
 
 def _log_cluster_counts(cluster_classes: tf.Tensor, valid: tf.Tensor, class_count: int) -> tf.Tensor:

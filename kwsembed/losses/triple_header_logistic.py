@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kwsembed.losses.batch_masks import keep_broken, largest_where, smallest_where, squared_distances
-from kwsembed.losses.label_checks import rows_in_use
+from kwsembed.losses.batch_masks import largest_where, smallest_where, squared_distances
+from kwsembed.losses.checks import finite_in_space, rows_in_use
 
 
 def triple_header_logistic(
@@ -57,7 +57,8 @@ def triple_header_logistic(
     cluster_classes = tf.cast(cluster_classes, tf.int32)
     valid = tf.cast(cluster_valid, tf.bool)
     clusters = rows_in_use(valid, clusters, loss="triple_header_logistic")
-    squared = squared_distances(embeddings, tf.cast(centroids, tf.float32))  # (batch, clusters)
+    centroids = tf.where(valid[:, tf.newaxis], tf.cast(centroids, tf.float32), 0.0)
+    squared = squared_distances(embeddings, centroids)  # (batch, clusters)
     own = tf.one_hot(clusters, tf.shape(centroids)[0], on_value=True, off_value=False, dtype=tf.bool)
     same_class = tf.equal(tf.gather(cluster_classes, clusters)[:, tf.newaxis], cluster_classes)
     sibling = tf.logical_and(tf.logical_and(same_class, tf.logical_not(own)), valid[tf.newaxis])
@@ -77,4 +78,4 @@ def triple_header_logistic(
     for (linked, step), margin, weight in zip(chain, margins, header_weights, strict=True):
         link = tf.nn.softplus(scale * (step + margin))
         losses += weight * tf.where(linked, link, 0.0)
-    return keep_broken(losses, embeddings)
+    return finite_in_space(losses, embeddings, centroids, loss="triple_header_logistic")

@@ -12,11 +12,11 @@ from kwsembed.losses.batch_masks import (
     alike_and_unlike,
     any_where,
     distances,
-    keep_broken,
     largest_where,
     smallest_where,
     squared_distances,
 )
+from kwsembed.losses.checks import finite_in_space
 
 
 def triplet_batch_hard(embeddings: tf.Tensor, classes: tf.Tensor, *, scale: float = 1.0) -> tf.Tensor:
@@ -45,4 +45,4 @@ def triplet_batch_hard(embeddings: tf.Tensor, classes: tf.Tensor, *, scale: floa
     complete = tf.logical_and(any_where(alike), any_where(unlike))
     gap = largest_where(alike, distance) - smallest_where(unlike, distance)
     losses = tf.where(complete, tf.nn.softplus(scale * gap), 0.0)
-    return keep_broken(losses, embeddings)
+    return finite_in_space(losses, embeddings, loss="triplet_batch_hard")

@@ -12,10 +12,10 @@ import tensorflow as tf
 from kwsembed.losses.batch_masks import (
     alike_and_unlike,
     any_where,
-    keep_broken,
     mean_where,
     squared_distances,
 )
+from kwsembed.losses.checks import finite_in_space
 
 
 def triplet_semi_hard(embeddings: tf.Tensor, classes: tf.Tensor, *, margin: float = 0.2) -> tf.Tensor:
@@ -55,4 +55,4 @@ def triplet_semi_hard(embeddings: tf.Tensor, classes: tf.Tensor, *, margin: floa
     chosen = tf.gather(order, tf.maximum(tf.minimum(place, count - 1), 0), batch_dims=1)  # (batch, batch)
     hinge = tf.maximum(margin + squared - tf.gather(squared, chosen, batch_dims=1), 0.0)
     complete = tf.logical_and(alike, any_where(unlike)[:, tf.newaxis])
-    return keep_broken(mean_where(complete, hinge), embeddings)
+    return finite_in_space(mean_where(complete, hinge), embeddings, loss="triplet_semi_hard")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import time
 from collections.abc import Sequence
@@ -13,26 +12,11 @@ from typing import Any
 import keras
 
 from kwsembed import atomic
-from kwsembed.errors import DivergenceError
 from kwsembed.training.variables_file import load_variables, save_variables
 
 _STATE = "state.npz"
 _HISTORY = "history.json"
 _SPENT = "spent_s.json"
-
-
-class StopAtDivergence(keras.callbacks.Callback):
-    """Ends a stage whose loss is no number any more; belongs before all callbacks that use the network."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the epoch's mean loss."""
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            raise DivergenceError(
-                f"training diverged in epoch {epoch + 1}",
-                received=f"loss={loss}",
-                fix="lower the learning rate in the [schedule] section of --config",
-            )
 
 
 class EpochCheckpoint(keras.callbacks.Callback):

@@ -23,6 +23,7 @@ from kwsembed.evaluation.streams import Stream
 from kwsembed.models import build_classifier
 from kwsembed.progress import Progress
 from kwsembed.training.data import TrainingData
+from kwsembed.training.divergence import told_as_divergence
 from kwsembed.training.rebalancing import MeanOf, Phase, epochs_of, rebalancing
 from kwsembed.training.stage import StagePlan
 
@@ -184,14 +185,15 @@ def _train_head(
             MeanOf(remedy.loss(drawn["class_counts"])),
             jit_compile=False,
         )
-        head.fit(
-            drawn["embeddings"],
-            drawn["classes"],
-            sample_weight=weights.astype(np.float32),
-            batch_size=config.schedule.batch_size,
-            shuffle=False,
-            verbose=0,
-        )
+        with told_as_divergence():
+            head.fit(
+                drawn["embeddings"],
+                drawn["classes"],
+                sample_weight=weights.astype(np.float32),
+                batch_size=config.schedule.batch_size,
+                shuffle=False,
+                verbose=0,
+            )
     if remedy.logit_offset is not None:
         offset = remedy.logit_offset(batches[0]["class_counts"])
         head.get_layer("logits").bias.assign_add(offset.astype(np.float32))

@@ -11,7 +11,8 @@ import keras
 import tensorflow as tf
 
 from kwsembed.progress import Progress
-from kwsembed.training.checkpointing import EpochCheckpoint, StopAtDivergence
+from kwsembed.training.checkpointing import EpochCheckpoint
+from kwsembed.training.divergence import StopAtDivergence, told_as_divergence
 from kwsembed.training.learning_rate import WarmupCosine
 from kwsembed.training.run_directory import RunDirectory
 
@@ -78,21 +79,22 @@ def run_stage(
     first_epoch = checkpoint.restore(model)
     total = plan.epochs * plan.epoch_steps
     if first_epoch < plan.epochs:
-        model.fit(
-            dataset(first_epoch * plan.epoch_steps, total),
-            initial_epoch=first_epoch,
-            epochs=plan.epochs,
-            steps_per_epoch=plan.epoch_steps,
-            shuffle=False,
-            verbose=0,
-            callbacks=[
-                StopAtDivergence(),
-                *callbacks,
-                checkpoint,
-                keras.callbacks.TensorBoard(run.logs / plan.name, write_graph=False, profile_batch=0),
-                _ShowProgress(progress, plan),
-            ],
-        )
+        with told_as_divergence(lambda: len(checkpoint.history)):
+            model.fit(
+                dataset(first_epoch * plan.epoch_steps, total),
+                initial_epoch=first_epoch,
+                epochs=plan.epochs,
+                steps_per_epoch=plan.epoch_steps,
+                shuffle=False,
+                verbose=0,
+                callbacks=[
+                    StopAtDivergence(),
+                    *callbacks,
+                    checkpoint,
+                    keras.callbacks.TensorBoard(run.logs / plan.name, write_graph=False, profile_batch=0),
+                    _ShowProgress(progress, plan),
+                ],
+            )
     return checkpoint.history
 
 
