@@ -243,13 +243,11 @@ def test_a_loss_of_ours_that_refuses_its_numbers_is_told_as_divergence(tmp_path)
             if self.model.optimizer.iterations == 3:
                 self.model.set_weights([np.full_like(weight, np.nan) for weight in self.model.get_weights()])
 
-    def with_focal_loss(**options):
-        model, callbacks = classifier(**options)
-        model.compile(model.optimizer, MeanOf(focal), run_eagerly=True)
-        return model, callbacks
-
+    model, _ = classifier()
+    model.compile(model.optimizer, MeanOf(focal), run_eagerly=True)
+    settings = {"dataset": steps_of(classifier), "run": RunDirectory(tmp_path), "progress": silent}
     with pytest.raises(DivergenceError, match=r"diverged in epoch 2\. Received: a loss that is NaN or inf"):
-        trained(with_focal_loss, tmp_path, callbacks=[Break()])
+        run_stage(model, PLAN, callbacks=[Break()], **settings)
 
 
 def test_progress_reaches_its_end(tmp_path):
