@@ -11,8 +11,8 @@ import pytest
 
 from kwsembed import Bundle, calibrate, set_thresholds
 from kwsembed.audio import wav
+from kwsembed.audio.distinct import distinct_files
 from kwsembed.bundle import write_bundle
-from kwsembed.calibration.distinct import distinct_files
 from kwsembed.calibration.wording import setting_sentence
 from kwsembed.cli.main import main
 from kwsembed.detection.false_alarm_bound import false_alarm_upper_bound, most_false_alarms_within

@@ -202,6 +202,17 @@ def test_recordings_are_compared_with_their_annotations(bundle, recordings):
     assert (high["precision"], high["f1"], high["miss_rate"]) == (1.0, pytest.approx(2 / 3), 0.5)
 
 
+def test_a_recording_of_two_names_counts_once_by_the_name_that_is_annotated(bundle, recordings):
+    (recordings / "audio" / "again.wav").symlink_to("street.wav")
+    truth = annotated(recordings, "street.wav\t2.0\t3.0\ttone_1k")
+    found = evaluate_recordings(bundle, recordings / "audio", truth)
+    assert (found["recordings"], found["hours"]) == (2, pytest.approx(24 / 3600))
+    assert found["per_class"]["tone_1k"]["events"] == 1
+    assert found["per_class"]["tone_1k"]["misses"] == 0
+    reasons = {entry["name"]: entry["reason"] for entry in found["skipped"]}
+    assert reasons["again.wav"] == "another name for a file that is counted already"
+
+
 def test_the_curve_goes_through_what_the_thresholds_cost(bundle, recordings, tmp_path):
     truth = annotated(recordings, "street.wav\t2.0\t3.0\ttone_1k", "street.wav\t5.0\t6.0\ttone_3k")
     found = evaluate_recordings(bundle, recordings / "audio", truth, curves_file=tmp_path / "curves.csv")

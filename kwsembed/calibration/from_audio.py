@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from kwsembed.audio import decode
+from kwsembed.audio.distinct import distinct_files
 from kwsembed.bundle import Bundle, write_bundle
 from kwsembed.calibration import candidates, curves, wording
-from kwsembed.calibration.distinct import distinct_files
 from kwsembed.calibration.known_curves import RECORD, curve_record
 from kwsembed.calibration.request import beside, check_request, check_target, settings_to_try
 from kwsembed.detection.operating import OperatingPoint

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kwsembed.audio import decode
+from kwsembed.audio.distinct import distinct_files
 from kwsembed.bundle import Bundle
 from kwsembed.detection.events import Detection, EventDetector
 from kwsembed.detection.false_alarm_bound import false_alarm_upper_bound
@@ -129,11 +130,18 @@ def evaluate_recordings(
     """
     found = decode.find_audio([audio])
     truth = truth_of(annotations, found)
-    files = {path.name: path for path in found}
+    # Of several names for one file, the one that is annotated.
+    once = distinct_files(sorted(found, key=lambda path: path.name not in truth))
+    files = {path.name: path for path in once}
     totals = {
         label: {"events": 0, "misses": 0, "false_alarms": 0, "hits": 0} for label in bundle.event_labels
     }
-    hours, skipped, streams = 0.0, [], []
+    hours, streams = 0.0, []
+    skipped = [
+        {"name": path.name, "reason": "another name for a file that is counted already"}
+        for path in found
+        if path not in once
+    ]
     for done, (name, path) in enumerate(sorted(files.items()), start=1):
         try:
             scores, duration_s = _score_file(bundle, path, runtime=runtime)
@@ -153,7 +161,7 @@ def evaluate_recordings(
     return {
         "curves": {label: curve.to_dict() for label, curve in judged.curves.items()},
         "hours": hours,
-        "recordings": len(files) - len(skipped),
+        "recordings": len(streams),
         "skipped": skipped,
         "unknown_labels": sorted(
             {event.label for events in truth.values() for event in events} - set(bundle.labels)
