@@ -233,3 +233,7 @@ def test_a_run_is_not_gone_on_with_under_other_recordings(tmp_path, sounds):
     write_tone(tmp_path / "nights" / "fan.wav", hz=120.0)
     with pytest.raises(RunError, match="2 recordings of noise"):
         check_same_surroundings(run.surroundings, surroundings_of(tmp_path, noise=tmp_path / "nights"))
+    for damage in ('{"noise_fi', "[]", "{}"):
+        run.surroundings.write_text(damage)
+        with pytest.raises(RunError, match=r"is damaged.*surroundings\.json.*delete this file"):
+            check_same_surroundings(run.surroundings, begun)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,22 @@ def test_the_same_search_goes_on_and_another_is_refused(tmp_path):
         folder.start({**SETTINGS, "config": TrainConfig(width=0.5).to_dict()}, manifest("a.wav"))
     with pytest.raises(RunError, match="other data"):
         folder.start(SETTINGS, manifest("a.wav", "b.wav"))
+
+
+def test_a_search_begun_before_a_setting_was_known_goes_on_with_what_it_did(tmp_path):
+    folder = SearchFolder(tmp_path / "SEARCH")
+    then = TrainConfig(even_groups=0.0).to_dict()
+    folder.start({**SETTINGS, "config": then}, manifest("a.wav"))
+    kept = json.loads(folder.search.read_text())
+    del kept["config"]["even_groups"], kept["config"]["backwards_share"]
+    folder.search.write_text(json.dumps(kept))
+    folder.start({**SETTINGS, "config": then}, manifest("a.wav"))
+    with pytest.raises(RunError, match=r"Expected config\.even_groups=0\.0\. Received: config\.even"):
+        folder.start(SETTINGS, manifest("a.wav"))
+    del kept["config"]
+    folder.search.write_text(json.dumps(kept))
+    with pytest.raises(RunError, match="description of the search is damaged"):
+        folder.start(SETTINGS, manifest("a.wav"))
 
 
 def test_a_search_with_other_background_labels_is_refused(tmp_path):

@@ -37,6 +37,7 @@ class Calibration:
         curves: The CSV of misses against false alarms per hour; None where no audio was heard.
         picture: The same drawn, or None.
         skipped: Files that could not be used, with reasons.
+        files: How many were used.
     """
 
     bundle: Path
@@ -45,6 +46,7 @@ class Calibration:
     curves: Path | None = None
     picture: Path | None = None
     skipped: tuple[tuple[Path, str], ...] = ()
+    files: int = 0
 
 
 def calibrate(
@@ -192,6 +194,7 @@ def calibrate(
         curves=table,
         picture=picture if drawn else None,
         skipped=tuple(skipped),
+        files=len(recordings),
     )
 
 

@@ -61,8 +61,13 @@ class FileTally:
         self._skipped += 1
         self._say(f"skipped: {error}")
 
-    def finish(self) -> int:
-        """Says how many files were skipped, if any; returns the exit code: 2 if none could be used."""
+    def finish(self, *, used: int = 0) -> int:
+        """Says how many files were skipped, if any; returns the exit code: 2 if none could be used.
+
+        Args:
+            used: Files that were used and not counted one by one.
+        """
+        self._used += used
         if self._skipped:
             self._say(f"{self._skipped} of {self._used + self._skipped} files were skipped")
         return 0 if self._used else 2

@@ -8,7 +8,7 @@ from typing import Any
 
 from kwsembed.calibration import calibrate, set_thresholds
 from kwsembed.cli.audio_files import FileTally, add_runtime_options
-from kwsembed.cli.options import label_threshold, positive, seconds, wholes
+from kwsembed.cli.options import filled_path, label_threshold, positive, seconds, wholes
 from kwsembed.errors import AudioError, UserError
 from kwsembed.progress import ProgressLine
 
@@ -30,7 +30,7 @@ def add_parser(subparsers: Any) -> None:
         "audio",
         metavar="AUDIO",
         nargs="+",
-        type=_filled,
+        type=filled_path,
         default=[],
         help="audio files, or folders of them; may be left out with --set or a target, whose costs are then "
         "read off the curves that the bundle carries",
@@ -38,10 +38,10 @@ def add_parser(subparsers: Any) -> None:
     # Not nargs="*": argparse would take it as given, empty, at an option between BUNDLE and AUDIO.
     audio.required = False
     parser.add_argument(
-        "--out", required=True, type=_filled, metavar="NEW_BUNDLE", help="folder; must not exist"
+        "--out", required=True, type=filled_path, metavar="NEW_BUNDLE", help="folder; must not exist"
     )
     parser.add_argument(
-        "--annotations", type=_filled, metavar="TSV", help="DCASE: filename onset offset event_label"
+        "--annotations", type=filled_path, metavar="TSV", help="DCASE: filename onset offset event_label"
     )
     parser.add_argument(
         "--target-false-alarms-per-hour",
@@ -98,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
     tally = FileTally("calibrate")
     for _, reason in made.skipped:
         tally.skipped(AudioError(reason))
+    tally.finish(used=made.files)
     for line in made.lines:
         print(line)
     if made.curves is not None:
@@ -113,10 +114,3 @@ def _refuse(args: argparse.Namespace, names: Sequence[str], *, without: str) -> 
     if given:
         verb = "needs" if len(given) == 1 else "need"
         raise UserError(f"{', '.join(given)} {verb} {without}", fix=f"give {without}, or leave it out")
-
-
-def _filled(text: str) -> str:
-    """A path that says something: an empty one would mean the folder we are in."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("expected a path; received an empty one")
-    return text

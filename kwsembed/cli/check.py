@@ -7,7 +7,7 @@ from typing import Any
 
 from kwsembed import atomic
 from kwsembed.cli.audio_files import table_output
-from kwsembed.cli.options import add_data_options, add_negatives_option
+from kwsembed.cli.options import add_data_options, add_negatives_option, filled_path
 from kwsembed.errors import DataError
 from kwsembed.manifest.check import check_data
 from kwsembed.progress import ProgressLine
@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_data_options(parser)
     add_negatives_option(parser)
-    parser.add_argument("--json", metavar="OUT", help="also write the whole report there")
+    parser.add_argument("--json", type=filled_path, metavar="OUT", help="also write the whole report there")
 
 
 def run(args: argparse.Namespace) -> int:

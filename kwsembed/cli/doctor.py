@@ -12,6 +12,8 @@ from kwsembed.bundle import Bundle
 from kwsembed.runtime.interpreter import RUNTIMES, runtime_status
 from kwsembed.self_test import self_test
 
+# What a search of a folder takes, by the names of libsndfile.
+_FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "RF64", "W64")
 _TRAINING_PACKAGES = (
     "tensorflow",
     "tensorflow-io",
@@ -91,8 +93,10 @@ def _decoders() -> tuple[list[str], str]:
     try:
         import soundfile
     except (ImportError, OSError):  # OSError: the package without its library
-        return ["WAV"], 'FLAC, OGG and MP3 need soundfile: python -m pip install "soundfile>=0.12.1"'
-    formats = [name for name in ("WAV", "FLAC", "OGG", "MP3") if name in soundfile.available_formats()]
+        return ["WAV"], 'all others need soundfile: python -m pip install "soundfile>=0.12.1"'
+    formats = [name for name in _FORMATS if name in soundfile.available_formats()]
+    if "OPUS" in soundfile.available_subtypes("OGG"):
+        formats.append("Opus")
     return formats, f"soundfile {soundfile.__version__}, {soundfile.__libsndfile_version__}"
 
 

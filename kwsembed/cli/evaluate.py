@@ -9,6 +9,7 @@ from typing import Any
 
 from kwsembed import atomic
 from kwsembed.bundle import Bundle
+from kwsembed.cli.options import filled_path
 from kwsembed.detection.tradeoff import CurvePoint, tradeoff_lines
 from kwsembed.errors import UserError
 from kwsembed.progress import ProgressLine
@@ -48,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="accepted everywhere; nothing here is random"
     )
-    parser.add_argument("--json", metavar="FILE", help="write all figures there")
+    parser.add_argument("--json", type=filled_path, metavar="FILE", help="write all figures there")
     parser.add_argument(
         "--curves",
         metavar="CSV",

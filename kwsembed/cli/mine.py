@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     tally = FileTally("mine")
     for _, reason in mined.skipped:
         tally.skipped(AudioError(reason))
+    tally.finish(used=mined.files)
     fired = ", ".join(f"{label} {count}" for label, count in mined.fired.items())
     print(f"heard {mined.hours:.2f} h: fired {fired}; near misses {mined.near_misses}")
     print(f"{mined.clips} clips: {mined.manifest}")

@@ -179,3 +179,10 @@ def seconds(text: str) -> tuple[float, ...]:
     if not all(0 <= value < math.inf for value in values):
         raise argparse.ArgumentTypeError(f"expected seconds such as 1 or 0.5,2; received {text!r}")
     return values
+
+
+def filled_path(text: str) -> str:
+    """A path that says something: an empty one would mean the folder we are in."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a path; received an empty one")
+    return text

@@ -28,6 +28,7 @@ class Mined:
         folder: Folder of the clips.
         manifest: The CSV that lists them.
         clips: How many were written.
+        files: How many recordings were heard, and cut where something was found.
         hours: How much was heard.
         fired: How many sounds in all would have been reported, by label.
         near_misses: How many in all came close without being reported.
@@ -37,6 +38,7 @@ class Mined:
     folder: Path
     manifest: Path
     clips: int
+    files: int
     hours: float
     fired: dict[str, int]
     near_misses: int
@@ -96,6 +98,7 @@ def mine(
     found: list[tuple[Path, float, Hit]] = []  # with seconds heard before the recording
     fired: Counter[str] = Counter()
     heard_s = near_misses = 0.0
+    files = 0
     for recording in score_recordings(
         detector,
         paths,
@@ -112,6 +115,7 @@ def mine(
         near_misses += sum(not hit.fired for hit in hits)
         found += [(recording.path, heard_s, hit) for hit in hits]
         heard_s += recording.duration_s
+        files += 1
         # Only what may be kept is remembered, so that memory does not grow with the hours.
         found = _worst(found, count=count, per_hour=per_hour)
     if not heard_s:
@@ -128,6 +132,7 @@ def mine(
         folder=folder,
         manifest=folder / MANIFEST,
         clips=written,
+        files=files - len({path for path, _ in uncut}),
         hours=heard_s / 3600,
         fired={name: fired[name] for name in detector.event_labels},
         near_misses=int(near_misses),

@@ -25,8 +25,18 @@ def check_same_surroundings(note: Path, surroundings: Surroundings) -> None:
     if not note.exists():
         atomic.write_json(note, surroundings.record())
         return
-    earlier, now = json.loads(note.read_text(encoding="utf-8")), surroundings.record() or {}
-    if earlier["sha256"] != now["sha256"]:
+    now = surroundings.record() or {}
+    try:
+        earlier = json.loads(note.read_text(encoding="utf-8"))
+        digest = earlier["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            "the note of the noise and impulse responses is damaged",
+            received=f"{type(error).__name__}: {error}",
+            where=note,
+            fix="choose another --out; or, sure that they are the same, delete this file",
+        ) from None
+    if digest != now["sha256"]:
         raise RunError(
             "this was started with other noise or impulse responses, so it cannot be gone on with",
             expected=_counts(earlier),

@@ -112,10 +112,12 @@ class SearchFolder:
 
     def _check_same(self, settings: dict[str, Any], manifest: Manifest) -> None:
         try:
-            before = _flat(json.loads(self.search.read_text(encoding="utf-8")))
-        except (ValueError, AttributeError) as error:
+            kept = json.loads(self.search.read_text(encoding="utf-8"))
+            # What an older version did not write down is what it did.
+            before = _flat_json({**kept, "config": TrainConfig.recorded(kept["config"]).to_dict()})
+        except (ValueError, AttributeError, KeyError, TypeError, ConfigError) as error:
             raise _damaged("the description of the search", self.search, error) from None
-        now = _flat(json.loads(json.dumps(settings)))  # tuples become lists
+        now = _flat_json(settings)
         if BACKGROUND_LABELS not in before:
             now.pop(BACKGROUND_LABELS, None)  # begun by a version that did not note them
         changed = [name for name in {**now, **before} if before.get(name) != now.get(name)]
@@ -236,6 +238,11 @@ def _damaged(what: str, path: Path, error: Exception) -> RunError:
         where=path,
         fix="restore the file, or choose another --out",
     )
+
+
+def _flat_json(values: dict[str, Any]) -> dict[str, Any]:
+    """The values as JSON keeps them, where tuples are lists."""
+    return _flat(json.loads(json.dumps(values)))
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
