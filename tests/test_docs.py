@@ -30,6 +30,18 @@ OURS = re.compile("kwsembed|data_pipelines")
 DECIMALS = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 
 
+def prose_of(page: Path) -> str:
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def headings_of(page: Path) -> set[str]:
+    """The headings of a page as GitHub names them in links."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", prose_of(page), re.M)
+    }
+
+
 def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
@@ -80,10 +92,14 @@ def test_a_page_prints_what_it_says(page: Path, tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_lead_to_files(page: Path) -> None:
-    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
-    links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", prose)
-    assert [link for link in links if not (page.parent / link).exists()] == []
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", prose_of(page))
+    lost = []
+    for path, heading in links:
+        target = page.parent / path if path else page
+        if not target.exists() or (heading and heading not in headings_of(target)):
+            lost.append(f"{path}#{heading}")
+    assert lost == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
