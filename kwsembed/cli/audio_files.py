@@ -36,7 +36,7 @@ def add_threshold_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="LABEL=X",
-        help="replace a label's threshold (repeatable)",
+        help="replace a label's threshold (repeatable); above 1 it silences the label",
     )
 
 
