@@ -53,7 +53,8 @@ class TestDistillation:
         assert np.isfinite(distillation(tf.constant([[1.0, 0.0], [0.5, 0.5]]), logits)).all()
 
     def test_a_broken_network_is_not_hidden(self):
-        assert np.isnan(distillation(tf.constant([[0.5, 0.5]]), tf.constant([[np.nan, 0.0]]))).all()
+        with pytest.raises(tf.errors.InvalidArgumentError, match="distillation: Expected logits"):
+            distillation(tf.constant([[0.5, 0.5]]), tf.constant([[np.nan, 0.0]]))
 
 
 class TestJointProbabilities:
