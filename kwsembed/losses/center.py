@@ -27,6 +27,9 @@ def center(embeddings: tf.Tensor, classes: tf.Tensor, centers: tf.Tensor) -> tf.
     Returns:
         `(batch,)` float32.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number or a loss is not finite, or a class does not exist.
+
     Example:
         >>> center(tf.constant([[1.0, 0.0]]), tf.constant([1]), tf.constant([[1.0, 0.0], [0.0, 1.0]])).numpy()
         array([1.], dtype=float32)

@@ -21,6 +21,9 @@ def focal(classes: tf.Tensor, logits: tf.Tensor, *, gamma: float = 2.0) -> tf.Te
     Returns:
         `(batch,)` float32.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A loss is NaN or infinite.
+
     Example:
         >>> focal(tf.constant([0]), tf.constant([[0.0, 0.0]]), gamma=2.0).numpy().round(4)  # ln 2 / 4
         array([0.1733], dtype=float32)
@@ -50,6 +53,9 @@ def logit_adjusted(
 
     Returns:
         `(batch,)` float32.
+
+    Raises:
+        tf.errors.InvalidArgumentError: A loss is NaN or infinite.
 
     Example:
         >>> logits = tf.constant([[0.0, 0.0]])
@@ -89,6 +95,9 @@ def ldam(
 
     Returns:
         `(batch,)` float32.
+
+    Raises:
+        tf.errors.InvalidArgumentError: A loss is NaN or infinite.
 
     Example:
         >>> ldam(tf.constant([0]), tf.constant([[1.0, 0.0]]), np.array([1, 16]), max_margin=1.0, scale=1.0

@@ -32,6 +32,9 @@ def contrastive(embeddings: tf.Tensor, classes: tf.Tensor, *, margin: float = 1.
     Returns:
         `(batch,)` float32.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number or a loss is not finite.
+
     Example:
         >>> z = tf.constant([[1.0, 0.0], [0.0, 1.0]])
         >>> contrastive(z, tf.constant([0, 0])).numpy()  # d^2 = 2

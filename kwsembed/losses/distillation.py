@@ -23,6 +23,9 @@ def distillation(soft_targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     Returns:
         `(batch,)` float32.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A loss is NaN or infinite.
+
     Example:
         >>> distillation(tf.constant([[0.5, 0.5]]), tf.constant([[0.0, 0.0]])).numpy().round(4)  # ln 2
         array([0.6931], dtype=float32)

@@ -45,6 +45,9 @@ def magnet(
     Returns:
         `(batch,)` float32. Permuting the clusters does not change it.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number or a loss is not finite, or a cluster does not exist.
+
     Example:
         >>> z, mu = tf.constant([[0.0, 1.0]]), tf.constant([[1.0, 0.0], [0.0, -1.0]])
         >>> magnet(z, [0], mu, [0, 1], [True, True]).numpy()  # sigma^2 = 2: 2 / 4 + 1 - 4 / 4

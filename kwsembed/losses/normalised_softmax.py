@@ -26,6 +26,9 @@ def normalised_softmax(
     Returns:
         `(batch,)` float32.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number or a loss is not finite, or a class does not exist.
+
     Example:
         >>> z, proxies = tf.constant([[1.0, 0.0]]), tf.constant([[3.0, 0.0], [0.0, 5.0]])
         >>> normalised_softmax(z, tf.constant([0]), proxies, scale=1.0).numpy().round(4)  # ln(1 + e^-1)

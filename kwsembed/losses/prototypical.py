@@ -32,6 +32,9 @@ def prototypical(
     Returns:
         `(batch,)` float32.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number or a loss is not finite, or a class does not exist.
+
     Example:
         >>> z = tf.constant([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         >>> prototypical(z, tf.constant([0, 0, 1]), class_count=2, scale=1.0).numpy().round(4)

@@ -37,6 +37,9 @@ def proxy_anchor(
     Returns:
         `(batch,)` float32.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number or a loss is not finite, or a class does not exist.
+
     Example:
         >>> z, proxies = tf.constant([[1.0, 0.0]]), tf.constant([[1.0, 0.0], [0.0, 1.0]])
         >>> proxy_anchor(z, tf.constant([0]), proxies, scale=1.0, margin=0.0).numpy().round(4)

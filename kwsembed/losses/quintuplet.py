@@ -44,6 +44,9 @@ def quintuplet(
     Returns:
         `(batch,)` float32. Renumbering classes or clusters does not change it.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number or a loss is not finite.
+
     Example:
         >>> z = tf.constant([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
         >>> quintuplet(z, tf.constant([0, 0, 1]), tf.constant([0, 0, 1])).numpy().round(4)

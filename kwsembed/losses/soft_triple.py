@@ -38,6 +38,9 @@ def soft_triple(
     Returns:
         `(batch,)` float32.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number or a loss is not finite, or a class does not exist.
+
     Example:
         >>> centers = tf.constant([[[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]]])
         >>> soft_triple(tf.constant([[1.0, 0.0]]), tf.constant([0]), centers, scale=1.0, margin=0.0

@@ -32,6 +32,9 @@ def supervised_contrastive(
     Returns:
         `(batch,)` float32.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number or a loss is not finite.
+
     Example:
         >>> z = tf.constant([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         >>> supervised_contrastive(z, tf.constant([0, 0, 1]), temperature=1.0).numpy().round(4)

@@ -54,6 +54,9 @@ def triple_header_softmax(
     Returns:
         `(batch,)` float32. Permuting the clusters does not change it.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number is not finite, or a cluster or class does not exist.
+
     Example:
         >>> z = tf.constant([[1.0, 0.0]])
         >>> mu = tf.constant([[1.0, 0.0], [0.0, 1.0]])

@@ -47,6 +47,9 @@ def triple_header_logistic(
     Returns:
         `(batch,)` float32. Permuting the clusters does not change it.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number or a loss is not finite, or a cluster does not exist.
+
     Example:
         >>> z, mu = tf.constant([[1.0, 0.0]]), tf.constant([[1.0, 0.0], [0.0, 1.0]])
         >>> triple_header_logistic(z, [0], mu, [0, 1], [True, True], scale=1.0, margins=(0, 0, 0)

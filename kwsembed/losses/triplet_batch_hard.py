@@ -34,6 +34,9 @@ def triplet_batch_hard(embeddings: tf.Tensor, classes: tf.Tensor, *, scale: floa
     Returns:
         `(batch,)` float32.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number or a loss is not finite.
+
     Example:
         >>> z = tf.constant([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
         >>> triplet_batch_hard(z, tf.constant([0, 0, 1])).numpy().round(4)  # ln(1 + e^-2), no partner: 0

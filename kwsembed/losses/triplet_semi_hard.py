@@ -37,6 +37,9 @@ def triplet_semi_hard(embeddings: tf.Tensor, classes: tf.Tensor, *, margin: floa
     Returns:
         `(batch,)` float32.
 
+    Raises:
+        tf.errors.InvalidArgumentError: A number or a loss is not finite.
+
     Example:
         >>> z = tf.constant([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         >>> triplet_semi_hard(z, tf.constant([0, 0, 1]), margin=2.5).numpy().round(4)  # 2.5 + 0 - 2
