@@ -19,7 +19,7 @@ class StreamingLogMel:
     Example:
         >>> stream = StreamingLogMel(FrontendConfig())
         >>> [len(stream.process(np.zeros(300, np.float32))) for _ in range(4)]
-        [0, 2, 1, 2]
+        [0, 2, 2, 2]
     """
 
     def __init__(self, config: FrontendConfig) -> None:

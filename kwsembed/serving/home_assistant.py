@@ -73,7 +73,7 @@ def topic_part(text: str) -> str:
 
     Example:
         >>> topic_part("dog_bark"), topic_part("türklingel")
-        ('dog_bark', 't_rklingel_6e3abd')
+        ('dog_bark', 't_rklingel_319dda')
     """
     allowed = re.sub(r"[^A-Za-z0-9_-]", "_", text)
     return allowed if allowed == text else f"{allowed}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -134,8 +134,8 @@ def effective_number_weights(
         `(classes,)` float32, 1 on average over the draws; 0 for a class that is never drawn.
 
     Example:
-        >>> effective_number_weights(np.array([0.5, 0.5]), np.array([1, 3]), beta=0.5).round(4)  # 1 : 4/7
-        array([1.2727, 0.7273], dtype=float32)
+        >>> effective_number_weights(np.array([0.25, 0.75]), np.array([1, 3]), beta=0.5).round(4)  # 1 : 4/7
+        array([1.4737, 0.8421], dtype=float32)
     """
     counts = np.maximum(np.asarray(class_counts, np.float64), 1.0)
     natural = counts / counts.sum()
