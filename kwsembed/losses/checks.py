@@ -111,8 +111,8 @@ def finite_in_space(losses: tf.Tensor, embeddings: tf.Tensor, *tables: tf.Tensor
 
 def _within_reach(vectors: tf.Tensor) -> tf.Tensor:
     """`(rows,)` bool, False for a vector too long for the square of its distance from its opposite."""
-    # Not by adding 0 times the vectors, which is NaN for a broken one: graphs are optimised, and 0 times
-    # anything is made 0.
+    # Not by adding 0 times the vectors, which is NaN for a broken one: TensorFlow 2.16 makes 0 times anything
+    # 0 where it optimises a graph.
     return tf.math.is_finite(tf.reduce_sum(tf.square(2.0 * vectors), axis=1))
 
 
