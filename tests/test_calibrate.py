@@ -89,6 +89,13 @@ def test_the_bundle_says_what_it_was_calibrated_on(tone_bundle, nights, tmp_path
     assert Bundle.load(tmp_path / "other").extra["calibration"]["sha256"] != record["sha256"]
 
 
+@pytest.mark.parametrize("command", ["calibrate", "mine"])
+def test_the_command_says_how_many_files_were_skipped(tone_bundle, nights, tmp_path, capsys, command):
+    (nights / "c.wav").write_text("no audio")
+    assert main([command, str(tone_bundle), str(nights), "--out", str(tmp_path / "new")]) == 0
+    assert f"kwsembed {command}: 1 of 3 files were skipped" in capsys.readouterr().err
+
+
 def test_with_annotations_false_alarms_and_misses_are_those_of_detect(tone_bundle, nights, tmp_path):
     truth = [Event("tone_1k", 5.0, 6.5), Event("tone_1k", 30.0, 30.4), Event("tone_3k", 10.0, 11.0)]
     rows = "".join(f"b.wav\t{e.onset_s}\t{e.offset_s}\t{e.label}\n" for e in truth)

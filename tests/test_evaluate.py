@@ -213,6 +213,13 @@ def test_a_recording_of_two_names_counts_once_by_the_name_that_is_annotated(bund
     assert reasons["again.wav"] == "another name for a file that is counted already"
 
 
+def test_an_empty_path_for_the_figures_is_refused(tone_bundle, recordings, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", str(tone_bundle), str(recordings / "audio"), "--json", ""])
+    assert stopped.value.code == 2
+    assert "expected a path; received an empty one" in capsys.readouterr().err
+
+
 def test_the_curve_goes_through_what_the_thresholds_cost(bundle, recordings, tmp_path):
     truth = annotated(recordings, "street.wav\t2.0\t3.0\ttone_1k", "street.wav\t5.0\t6.0\ttone_3k")
     found = evaluate_recordings(bundle, recordings / "audio", truth, curves_file=tmp_path / "curves.csv")

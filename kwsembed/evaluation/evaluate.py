@@ -133,6 +133,7 @@ def evaluate_recordings(
     # Of several names for one file, the one that is annotated.
     once = distinct_files(sorted(found, key=lambda path: path.name not in truth))
     files = {path.name: path for path in once}
+    counted = set(once)
     totals = {
         label: {"events": 0, "misses": 0, "false_alarms": 0, "hits": 0} for label in bundle.event_labels
     }
@@ -140,7 +141,7 @@ def evaluate_recordings(
     skipped = [
         {"name": path.name, "reason": "another name for a file that is counted already"}
         for path in found
-        if path not in once
+        if path not in counted
     ]
     for done, (name, path) in enumerate(sorted(files.items()), start=1):
         try:
