@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from xml.etree import ElementTree
 
 import pytest
 
@@ -85,7 +86,8 @@ def test_the_page_shows_every_part_of_a_study(tmp_path):
         "Miss rate against false-alarm rate on clips for all events",
         "Effective rank of each method's embedding",
         "Spread within classes against",
-        "Per cent fewer balanced errors than class weights, by imbalance",
+        "Fewer balanced errors, against class weights, by imbalance",
+        "Macro average precision gained, against class weights, by imbalance",
     ):
         assert any(label.startswith(start) for label in drawn), start
 
@@ -128,3 +130,24 @@ def test_nothing_from_the_data_becomes_markup(tmp_path):
     page, _ = written(folder)
     assert "<script" not in folder.page.read_text(encoding="utf-8")
     assert '"<script>alert(1)</script>"' in page.text
+
+
+def test_figures_of_the_page_can_be_taken_out_and_stand_by_themselves(tmp_path):
+    from benchmarks.page_figure import standing_alone
+
+    folder = write_toy_study(tmp_path, plan_of(ratios=(0.0, 100.0)))
+    written(folder)
+    page = folder.page.read_text(encoding="utf-8")
+    headings = [
+        "Fewer balanced errors, against imbalance",
+        "Macro average precision gained, against imbalance",
+    ]
+    text = standing_alone(page, headings)
+    drawing = ElementTree.fromstring(text)
+    assert "var(" not in text, "colours are the page's no more"
+    assert drawing.get("viewBox").startswith("0 0 880 ")
+    words = [element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    for expected in (*headings, "class_weight", "clustering"):
+        assert expected in words
+    with pytest.raises(SystemExit, match=r"no 'Nothing'.*Fewer balanced errors, against imbalance"):
+        standing_alone(page, ["Nothing"])

@@ -46,7 +46,7 @@ def render(folder: StudyFolder, statistics: Statistics | None) -> str:
             planned=planned,
             statistics=statistics,
             sections=[] if statistics is None else _sections(folder, statistics),
-            gain_against_imbalance=statistics and plots.gain_against_imbalance(statistics),
+            gains_against_imbalance=plots.gains_against_imbalance(statistics) if statistics else [],
             effective_rank=statistics and plots.effective_rank(statistics),
             key=[] if statistics is None else _key(statistics),
             embedding=statistics and tables.embedding(statistics),

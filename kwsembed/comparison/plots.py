@@ -21,6 +21,10 @@ _DASHES = ((0, ()), (0, (4, 1.5)), (0, (1.2, 1.2)))
 _RATES = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
 _LONGEST_NAME = 30
 _ROW_PX = 24
+_GAINS = (  # field of `Difference`, heading, how its values are scaled for the eye, the axis
+    ("fewer_errors", "Fewer balanced errors", 100.0, "per cent fewer than class weights"),
+    ("precision_gain", "Macro average precision gained", 1.0, "more than class weights"),
+)
 
 
 def order_of(statistics: Statistics) -> tuple[str, ...]:
@@ -47,10 +51,7 @@ def gains(statistics: Statistics, ratio: float) -> list[Panel]:
     """Fewer errors and average precision gained by each contender over class weights, with intervals."""
     found = [d for (_, r), d in statistics.against_yardstick.items() if r == ratio]
     drawn = []
-    for figure, heading, scale, axis in (
-        ("fewer_errors", "Fewer balanced errors", 100.0, "per cent fewer than class weights"),
-        ("precision_gain", "Macro average precision gained", 1.0, "more than class weights"),
-    ):
+    for figure, heading, scale, axis in _GAINS:
         rows = [(d, getattr(d, figure)) for d in found if getattr(d, figure) is not None]
         rows.sort(key=lambda row: row[1].estimate)
         if rows:
@@ -102,38 +103,42 @@ def _names(plot: svg.Plot, names: Sequence[str]) -> None:
     plot.figure.subplots_adjust(left=min(0.5, (14 + 6.4 * max(len(name) for name in shown)) / width_px))
 
 
-def gain_against_imbalance(statistics: Statistics) -> Panel | None:
-    """Fewer errors than class weights, from the mildest imbalance to the strongest; None with only one."""
-    order = order_of(statistics)
+def gains_against_imbalance(statistics: Statistics) -> list[Panel]:
+    """Fewer errors and precision gained, from the mildest imbalance to the strongest; none with only one."""
     if len(statistics.ratios) < 2 or not statistics.against_yardstick:
-        return None
-    description = "Per cent fewer balanced errors than class weights, by imbalance"
-    with svg.drawing("gain-imbalance", description, width_px=440, height_px=320) as plot:
+        return []
+    return [_against_imbalance(statistics, *drawn) for drawn in _GAINS]
+
+
+def _against_imbalance(statistics: Statistics, figure: str, heading: str, scale: float, axis: str) -> Panel:
+    order = order_of(statistics)
+    others = [name for name in order if name != YARDSTICK]
+    description = f"{heading}, against class weights, by imbalance"
+    with svg.drawing(f"{figure}-imbalance", description, width_px=440, height_px=320) as plot:
         axes = plot.axes
         axes.axhline(0, color=svg.INK, linewidth=1.2)
-        others = [name for name in order if name != YARDSTICK]
         for number, name in enumerate(others):
             shift = 0.5 * ((number + 0.5) / len(others) - 0.5)
-            points = []
+            points: list[tuple[float, Interval]] = []
             for position, ratio in enumerate(statistics.ratios):
                 found = statistics.against_yardstick.get((name, ratio))
-                if found is not None and found.fewer_errors is not None:
-                    points.append((position + shift, found.fewer_errors))
+                interval = found and getattr(found, figure)
+                if interval:
+                    points.append((position + shift, interval))
             color = color_of(name, order)
-            xs = [x for x, _ in points]
             axes.plot(
-                xs, [100 * i.estimate for _, i in points], color=color, linestyle=dash_of(name, order),
-                marker=svg.marker(number), markersize=6,
+                [x for x, _ in points], [scale * i.estimate for _, i in points],
+                color=color, linestyle=dash_of(name, order), marker=svg.marker(number), markersize=6,
             )  # fmt: skip
             for x, interval in points:
-                axes.plot([x, x], [100 * interval.low, 100 * interval.high], color=color, linewidth=1.2)
+                axes.plot([x, x], [scale * interval.low, scale * interval.high], color=color, linewidth=1.2)
         axes.set_xticks(range(len(statistics.ratios)), [imbalance(ratio) for ratio in statistics.ratios])
         axes.set_xlim(-0.5, len(statistics.ratios) - 0.5)
         axes.grid(axis="x", visible=False)
         axes.set_xlabel("background clips per clip of an event")
-        axes.set_ylabel("per cent fewer errors")
+        axes.set_ylabel(axis)
         note = "Bars are 95 % intervals; above zero is better."
-        return Panel("Gain against imbalance", plot.inline(), note)
+        return Panel(f"{heading}, against imbalance", plot.inline(), note)
 
 
 def per_class(statistics: Statistics, ratio: float) -> list[Panel]:
