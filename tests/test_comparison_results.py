@@ -132,6 +132,16 @@ def test_nothing_from_the_data_becomes_markup(tmp_path):
     assert '"<script>alert(1)</script>"' in page.text
 
 
+def test_a_long_name_may_be_broken_at_its_joints_and_not_within_a_word(tmp_path):
+    name = "clustering+class_weight:strength=0.5"
+    plan = plan_of(contenders=("class_weight", name))
+    folder = write_toy_study(tmp_path, plan, strengths={"class_weight": 1.0, name: 4.0})
+    page, _ = written(folder)
+    html = folder.page.read_text(encoding="utf-8")
+    assert '<th scope="row">clustering+<wbr>class_<wbr>weight:<wbr>strength=<wbr>0.5</th>' in html
+    assert name in page.text
+
+
 def test_figures_of_the_page_can_be_taken_out_and_stand_by_themselves(tmp_path):
     from benchmarks.page_figure import standing_alone
 

@@ -34,7 +34,7 @@ SECTIONS = (
     "labels",
     "run",
 )
-VOID = {"meta", "link", "img", "br", "path", "use", "circle", "rect", "line", "input"}
+VOID = {"meta", "link", "img", "br", "path", "use", "circle", "rect", "line", "input", "wbr"}
 
 
 class Page(HTMLParser):
@@ -45,11 +45,13 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
         self._open: list[str] = []
+        self._within_word = False
         self.feed(html)
         assert self._open == []
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
+        self._within_word = tag == "wbr"
         if tag not in VOID:
             self._open.append(tag)
 
@@ -61,8 +63,11 @@ class Page(HTMLParser):
             assert self._open.pop() == tag
 
     def handle_data(self, data):
-        if not self._open or self._open[-1] != "style":
+        if self._within_word:
+            self.words[-1] += data
+        elif not self._open or self._open[-1] != "style":
             self.words.append(data)
+        self._within_word = False
 
     @property
     def text(self) -> str:

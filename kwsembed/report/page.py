@@ -121,6 +121,7 @@ def page_environment(*packages: str) -> Environment:
         "decimal": wording.decimal,
         "counted": wording.counted,
         "prose": _prose,
+        "breakable": _breakable,
         "svg": Markup,  # drawn here, with all text in it escaped by matplotlib
     }
     return environment
@@ -129,3 +130,8 @@ def page_environment(*packages: str) -> Environment:
 def _prose(text: str) -> Markup:
     """Escaped text in which `backticks` stand for code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _breakable(name: str) -> Markup:
+    """Escaped text that a narrow column breaks where a method's name has its joints, not within a word."""
+    return Markup("<wbr>").join(re.split(r"(?<=[+:,=/_])(?=\w)", name))
