@@ -117,6 +117,18 @@ def test_below_which_imbalance_nothing_helps():
     assert "Below" not in words(study_of(mild))
 
 
+def test_above_which_imbalance_nothing_helps():
+    whole = against("clustering", (0.3, 0.2, 0.4), ratio=WHOLE)
+    mild = against("clustering", (0.2, 0.1, 0.3), ratio=10.0)
+    strong = against("clustering", (-0.1, -0.2, 0.1), ratio=100.0)
+    assert "Above 10:1 nothing is shown to beat class weights." in words(study_of(whole, mild, strong))
+    assert "On thinned data nothing is shown to beat class weights." in words(study_of(whole, strong))
+    for study in (study_of(whole, mild), study_of(strong), study_of(mild)):
+        text = words(study)
+        assert "Above" not in text
+        assert "nothing is shown to beat" not in text
+
+
 def test_average_precision_that_says_otherwise_is_told():
     found = study_of(against("none", (0.1, -0.1, 0.2), gain=(-0.05, -0.08, -0.02)))
     assert (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kwsembed.comparison.contender import YARDSTICK
 from kwsembed.comparison.standing import Difference, Standing, Statistics
+from kwsembed.comparison.study import WHOLE
 from kwsembed.comparison.wording import at, fewer, imbalance
 from kwsembed.report.intervals import Interval
 from kwsembed.report.wording import Finding, counted, decimal, listed, signed
@@ -112,16 +113,21 @@ def _many(statistics: Statistics) -> list[Finding]:
 
 
 def _threshold_ratio(statistics: Statistics) -> list[Finding]:
-    """From which imbalance on anything beats class weights, where several were measured."""
+    """From and up to which imbalance anything beats class weights, where several were measured."""
     compared = [r for r in statistics.ratios if any(at == r for _, at in statistics.against_yardstick)]
     beaten = [
         ratio
         for ratio in compared
         if any(d.verdict == "better" for (_, r), d in statistics.against_yardstick.items() if r == ratio)
     ]
-    if len(compared) < 2 or not beaten or beaten[0] == compared[0]:
+    if len(compared) < 2 or not beaten:
         return []
-    return [Finding("plain", f"Below {imbalance(beaten[0])} nothing is shown to beat class weights.")]
+    where = []
+    if beaten[0] != compared[0]:
+        where.append(f"Below {imbalance(beaten[0])}")
+    if beaten[-1] != compared[-1]:
+        where.append("On thinned data" if beaten[-1] == WHOLE else f"Above {imbalance(beaten[-1])}")
+    return [Finding("plain", f"{there} nothing is shown to beat class weights.") for there in where]
 
 
 def _precision_disagrees(statistics: Statistics) -> list[Finding]:
