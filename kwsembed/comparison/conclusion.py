@@ -113,7 +113,7 @@ def _many(statistics: Statistics) -> list[Finding]:
 
 
 def _threshold_ratio(statistics: Statistics) -> list[Finding]:
-    """From and up to which imbalance anything beats class weights, where several were measured."""
+    """Below and above which imbalance nothing makes fewer errors, where several were measured."""
     compared = [r for r in statistics.ratios if any(at == r for _, at in statistics.against_yardstick)]
     beaten = [
         ratio
@@ -127,7 +127,10 @@ def _threshold_ratio(statistics: Statistics) -> list[Finding]:
         where.append(f"Below {imbalance(beaten[0])}")
     if beaten[-1] != compared[-1]:
         where.append("On thinned data" if beaten[-1] == WHOLE else f"Above {imbalance(beaten[-1])}")
-    return [Finding("plain", f"{there} nothing is shown to beat class weights.") for there in where]
+    return [
+        Finding("plain", f"{there} nothing is shown to make fewer errors than class weights.")
+        for there in where
+    ]
 
 
 def _precision_disagrees(statistics: Statistics) -> list[Finding]:
