@@ -67,6 +67,35 @@ def test_mobile_holds_the_model_with_its_metadata(run: Path, bundle: Bundle, tmp
     assert (run / "config.toml").exists()
 
 
+def test_an_export_that_was_worked_on_is_not_replaced(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "M"
+    again = ["export", str(run), "--out", str(out), "--target", "mobile"]
+    assert main(again) == 0
+    (out / "labels.txt").unlink()
+    assert main(again) == 0, "what was taken out is no work that could be lost"
+    assert (out / "labels.txt").exists()
+    (out / "README.md").write_text("how we use it\n")
+    for name in ("a.txt", "b.txt", "build/c.txt"):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("ours\n")
+    capsys.readouterr()
+    assert main(again) == 2
+    said = capsys.readouterr().err
+    assert "README.md, a.txt, b.txt and 1 more" in said
+    assert "new or empty folder" in said
+    assert (out / "README.md").read_text() == "how we use it\n"
+    assert (out / "build" / "c.txt").read_text() == "ours\n"
+
+
+@pytest.mark.parametrize("mark", ["", "[]", '{"target": "mobile"}', '{"target": "mobile", "files": 1}'])
+def test_a_folder_whose_mark_tells_no_files_is_not_replaced(run: Path, tmp_path: Path, mark: str) -> None:
+    (tmp_path / "export.json").write_text(mark)
+    assert main(["export", str(run), "--out", str(tmp_path), "--target", "mobile"]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["export.json"]
+
+
 def test_unknown_targets_and_foreign_options_are_refused(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

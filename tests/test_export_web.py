@@ -22,7 +22,7 @@ from kwsembed.audio.resample import Resampler
 from kwsembed.bundle import Bundle, write_bundle
 from kwsembed.detection.events import EventDetector
 from kwsembed.detection.post_processing import PostProcessing
-from kwsembed.errors import BundleError, MissingDependencyError, UserError
+from kwsembed.errors import BundleError, MissingDependencyError, RunError
 from kwsembed.runtime.windows import WindowBuffer
 
 PAGE = HERE / "page"
@@ -250,7 +250,7 @@ def test_the_folder_holds_the_page_the_model_and_the_runtime(
         assert _CALIBRATION_FILE in files.namelist()
     # Again in its place, but in no other folder's.
     assert export_web(described_bundle / "bundle", page, packages=packages) == page
-    with pytest.raises(UserError, match="holds something else"):
+    with pytest.raises(RunError, match="holds something else"):
         export_web(described_bundle, tmp_path, packages=packages)
 
 

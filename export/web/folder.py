@@ -12,7 +12,8 @@ from typing import Any
 
 from kwsembed import __version__, atomic
 from kwsembed.bundle import Bundle
-from kwsembed.errors import BundleError, MissingDependencyError, UserError
+from kwsembed.errors import BundleError, MissingDependencyError
+from kwsembed.export_targets.output import check_output, writing
 
 PACKAGE = "@mediapipe/tasks-audio"
 HERE = Path(__file__).parent
@@ -52,7 +53,7 @@ def export_web(
     Raises:
         MissingDependencyError: The npm package is missing or of another version; says what to run.
         BundleError: The bundle cannot be used, or its model has no metadata for MediaPipe.
-        UserError: `out` holds something else than such a page.
+        RunError: `out` holds something else than such a page, untouched.
 
     Example:
         >>> export_web("RUN", "page")  # doctest: +SKIP
@@ -60,10 +61,10 @@ def export_web(
     """
     out = Path(out)
     bundle = Bundle.load(_bundle_folder(Path(source)))
-    _require_replaceable(out)
+    check_output(out, target="web")
     runtime = _runtime(Path(packages) if packages is not None else HERE / "node_modules")
     model = _without_thresholds(bundle.model)
-    with atomic.replacing_folder(out) as folder:
+    with writing(out, target="web", bundle=bundle) as folder:
         shutil.copytree(HERE / "page", folder, dirs_exist_ok=True)
         (folder / "model.tflite").write_bytes(model)
         atomic.write_json(folder / SETTINGS_FILE, page_settings(bundle))
@@ -108,24 +109,6 @@ def page_settings(bundle: Bundle) -> dict[str, Any]:
 def _bundle_folder(source: Path) -> Path:
     inside = source / "bundle"
     return inside if (inside / "bundle.json").exists() else source
-
-
-def _require_replaceable(out: Path) -> None:
-    """Refuses a folder that holds anything else: it would be replaced as a whole."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    try:
-        settings = json.loads((out / SETTINGS_FILE).read_text(encoding="utf-8"))
-        if settings["format"] == FORMAT:
-            return
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise UserError(
-        "the folder for the page holds something else",
-        expected="a new or empty folder, or an older page",
-        received=f"out={out}",
-        fix="choose another --out",
-    )
 
 
 def _runtime(packages: Path) -> Path:
