@@ -9,6 +9,7 @@ import pytest
 
 from kwsembed.detection.equal_alarms import hits_at_rates
 from kwsembed.detection.events import Detection, EventDetector, PostProcessing
+from kwsembed.detection.false_alarm_bound import most_false_alarms_within
 from kwsembed.detection.operating import (
     Event,
     LabelReplay,
@@ -76,6 +77,25 @@ def test_the_bound_is_the_quantile_of_chi_squared(count, confidence):
     stats = pytest.importorskip("scipy.stats")
     expected = stats.chi2.ppf(confidence, 2 * (count + 1)) / 2 / 1.7
     assert false_alarm_upper_bound(count, 1.7, confidence=confidence) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("confidence", [0.3, 0.95])
+def test_the_most_alarms_that_keep_a_target_are_the_last_whose_bound_does(confidence):
+    for target, hours in ((0.5, 5.9), (0.5, 6.0), (2.0, 31.7), (40.0, 77.0)):
+        found = most_false_alarms_within(target, hours, confidence=confidence)
+        keeping = [
+            count
+            for count in range(int(2 * target * hours) + 10)
+            if false_alarm_upper_bound(count, hours, confidence=confidence) <= target
+        ]
+        assert found == (keeping[-1] if keeping else None)
+
+
+def test_the_most_alarms_that_keep_a_target_are_found_at_once_however_many_they_are():
+    stats = pytest.importorskip("scipy.stats")
+    found = most_false_alarms_within(1e6, 50.0)
+    assert found is not None
+    assert stats.poisson.cdf(found, 5e7) <= 0.05 < stats.poisson.cdf(found + 1, 5e7)
 
 
 def test_a_bound_without_audio_is_refused():
@@ -190,6 +210,15 @@ def test_without_negative_audio_nothing_is_chosen():
         False,
     )
     assert point.miss_rate == 0.0
+
+
+def test_a_target_that_no_threshold_breaks_is_seen_at_once():
+    hours = stream(np.random.default_rng(0).random(20_000))
+    counted = replay([hours], [stream([0.2, 0.5, 0.2], (0.5, 1.0))])
+    looked_at = []
+    counted.false_alarms = lambda threshold: looked_at.append(threshold) or 0
+    assert choose_threshold(counted, target_false_alarms_per_hour=1e6).threshold <= 0.5
+    assert len(looked_at) == 1, "what the chosen threshold costs, and no search through 20,000 scores"
 
 
 @pytest.mark.parametrize("seed", range(15))

@@ -19,6 +19,9 @@ from kwsembed.errors import BundleError, ConfigError
 LONGEST_S = 60.0
 """Audio that smoothing and hits in a row may span together: whatever sounds for less hardly ever fires."""
 
+MOST_PER_HOUR = 1e6
+"""More alarms than any detector with a hop of some milliseconds can raise."""
+
 
 def check_request(source: Bundle, out: Path, thresholds: Mapping[str, float]) -> None:
     """Refuses, before any work, an output that exists and thresholds that cannot be set."""
@@ -51,8 +54,12 @@ def beside(out: Path) -> tuple[Path, Path]:
 
 def check_target(target: float) -> float:
     """The target, or a ConfigError."""
-    if not 0 < target < math.inf:
-        raise ConfigError("the target is out of range", expected="above 0 per hour", received=f"{target=}")
+    if not 0 < target <= MOST_PER_HOUR:
+        raise ConfigError(
+            "the target is out of range",
+            expected=f"above 0 and at most {MOST_PER_HOUR:g} per hour",
+            received=f"{target=}",
+        )
     return target
 
 

@@ -61,8 +61,11 @@ def most_false_alarms_within(
     """
     if hours <= 0 or false_alarm_upper_bound(0, hours, confidence=confidence) > target_false_alarms_per_hour:
         return None
-    count = 0
-    # The bound exceeds the count, so that it cannot allow more than the target's own rate.
-    while false_alarm_upper_bound(count + 1, hours, confidence=confidence) <= target_false_alarms_per_hour:
-        count += 1
-    return count
+    # A count keeps the target where so few alarms, at the rate of the target itself, would be improbable.
+    mean = target_false_alarms_per_hour * hours
+    reach = 40 * math.sqrt(mean) + 40  # a count farther from the mean has no probability in float64
+    first = max(math.floor(mean - reach), 0)
+    counts = np.arange(first, math.floor(mean + reach) + 1)
+    log_factorials = math.lgamma(first + 1) + np.concatenate([[0.0], np.cumsum(np.log(counts[1:]))])
+    probability_of_so_few = np.cumsum(np.exp(counts * math.log(mean) - mean - log_factorials))
+    return first + int(np.searchsorted(probability_of_so_few, 1 - confidence, side="right")) - 1

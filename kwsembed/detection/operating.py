@@ -152,7 +152,11 @@ def choose_threshold(
 def _highest_breach(replay: LabelReplay, *, allowed: int) -> float:
     """The highest score at which a threshold lets more than `allowed` false alarms pass; 0 if none does."""
     smoothed = replay.negative_smoothed
-    for level in np.unique(smoothed[np.isfinite(smoothed)])[::-1]:
+    peaks = _peaks(smoothed)
+    if len(peaks) <= allowed:  # each detection holds a peak, so that no threshold gives more than there are
+        return 0.0
+    reached = smoothed[np.isfinite(smoothed) & (smoothed <= peaks[allowed])]
+    for level in np.unique(reached)[::-1]:
         if replay.false_alarms(float(level)) > allowed:
             return float(level)
     return 0.0
