@@ -14,7 +14,7 @@ import numpy as np
 from kwsembed import atomic
 from kwsembed.data.cache import ClipStore
 from kwsembed.errors import ConfigError, DataError, RunError
-from kwsembed.manifest import Manifest, assign_splits
+from kwsembed.manifest import Clip, Manifest, assign_splits
 
 COLUMNS = ("fold", "split", "path", "label", "group")
 SPLITS = ("validation", "test")
@@ -60,6 +60,14 @@ def has_splits(manifest: Manifest) -> bool:
     return manifest.clips[0].split is not None
 
 
+def clips_by_split(manifest: Manifest, store: ClipStore, fold: int) -> dict[str, list[Clip]]:
+    """The usable clips of each split of one fold, in the manifest's order; see `split_for`."""
+    split_of = {clip.name: clip.split for clip in split_for(manifest, fold).clips}
+    return {
+        split: [clip for clip in store.clips if split_of[clip.name] == split] for split in ("train", *SPLITS)
+    }
+
+
 def judged_clips(
     manifest: Manifest, store: ClipStore, folds: Sequence[int]
 ) -> dict[tuple[int, str], JudgedClips]:
@@ -76,11 +84,11 @@ def judged_clips(
             received=f"folds={','.join(map(str, folds))}",
             where=manifest.source,
         )
+    clips_of = {fold: clips_by_split(manifest, store, fold) for fold in folds}
     found = {}
     for fold in folds:
-        split_of = {clip.name: clip.split for clip in split_for(manifest, fold).clips}
         for split in SPLITS:
-            clips = [clip for clip in store.clips if split_of[clip.name] == split]
+            clips = clips_of[fold][split]
             if not clips:
                 raise DataError(
                     f"fold {fold} has no usable {split} clip, so nothing can be compared there",
@@ -93,15 +101,14 @@ def judged_clips(
                 tuple(clip.group or clip.name for clip in clips),
             )
     for fold in folds:
-        _check_labels(manifest, store, fold)
+        _check_labels(manifest, clips_of[fold], fold)
     return found
 
 
-def _check_labels(manifest: Manifest, store: ClipStore, fold: int) -> None:
+def _check_labels(manifest: Manifest, clips: Mapping[str, Sequence[Clip]], fold: int) -> None:
     """Refuses a fold whose training would stop for want of clips, after others have been trained."""
-    split_of = {clip.name: clip.split for clip in split_for(manifest, fold).clips}
     fix = "leave the fold out, or add clips to the other folds"
-    trained = {clip.label for clip in store.clips if split_of[clip.name] == "train"}
+    trained = {clip.label for clip in clips["train"]}
     for label in manifest.labels:
         if label not in trained:
             raise DataError(
@@ -109,7 +116,7 @@ def _check_labels(manifest: Manifest, store: ClipStore, fold: int) -> None:
                 where=manifest.source,
                 fix=fix,
             )
-    validated = {clip.label for clip in store.clips if split_of[clip.name] == "validation"}
+    validated = {clip.label for clip in clips["validation"]}
     for kind, labels in (("event", manifest.event_labels), ("background", manifest.background_labels)):
         if validated and not validated.intersection(labels):
             raise DataError(
@@ -123,11 +130,9 @@ def training_digests(manifest: Manifest, store: ClipStore, folds: Sequence[int])
     """By fold the SHA-256 of its training clips' names, labels and groups, which all its cells must share."""
     found = {}
     for fold in folds:
-        split_of = {clip.name: clip.split for clip in split_for(manifest, fold).clips}
         rows = [
             f"{clip.name}\t{clip.label}\t{clip.group or clip.name}\n"
-            for clip in store.clips
-            if split_of[clip.name] == "train"
+            for clip in clips_by_split(manifest, store, fold)["train"]
         ]
         found[str(fold)] = hashlib.sha256("".join(rows).encode()).hexdigest()
     return found

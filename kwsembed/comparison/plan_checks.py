@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 
-from kwsembed.comparison.clips import split_for
+from kwsembed.comparison.clips import clips_by_split
 from kwsembed.comparison.contender import YARDSTICK, parse_contender
 from kwsembed.comparison.study import WHOLE, StudyPlan
 from kwsembed.data.cache import ClipStore
@@ -78,8 +78,7 @@ def tell_unreached_ratios(
     for ratio in plan.ratios:
         rarer: dict[str, float] = {}
         for fold in plan.folds if ratio != WHOLE else ():
-            split_of = {clip.name: clip.split for clip in split_for(manifest, fold).clips}
-            counts = Counter(clip.label for clip in store.clips if split_of[clip.name] == "train")
+            counts = Counter(clip.label for clip in clips_by_split(manifest, store, fold)["train"])
             background = sum(counts[label] for label in manifest.background_labels)
             for label in manifest.event_labels:
                 if counts[label] < round(background / ratio):
