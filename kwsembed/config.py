@@ -22,6 +22,10 @@ _BEFORE_IT_WAS_KNOWN = {"even_groups": 0.0}
 
 LONGEST_WINDOW_S = 30.0  # a batch of longer ones fills the memory of a usual machine
 
+BETTER, BEST = "better", "best"
+KEPT = (BETTER, BEST, "frozen", "end_to_end", "class_weighted")
+"""Which variant a run ships: the better pretrained one, the best of all, or the one of that name."""
+
 SAMPLINGS = ("natural", "square_root", "balanced", "oversampled", "undersampled:RATIO")
 
 
@@ -173,6 +177,9 @@ class TrainConfig:
             count; 1 for a label that is not named); the yardstick keeps its own.
         target_false_alarms_per_hour: What the thresholds aim at, per event label.
         int8_loss_bound: Loss of macro average precision by quantisation that still counts as none.
+        keep: Which variant is shipped: `better` of frozen and end to end; `best`, which takes the yardstick
+            where it is ahead of both; or `frozen`, `end_to_end`, `class_weighted`. Trains nothing else, so
+            that a run may be resumed with another.
         seed: Seed of everything random.
     """
 
@@ -190,6 +197,7 @@ class TrainConfig:
     backwards_share: float = 0.0
     target_false_alarms_per_hour: float = 0.5
     int8_loss_bound: float = 0.01
+    keep: str = BETTER
     seed: int = 0
     class_weights: Mapping[str, float] = field(default_factory=dict)
     frontend: FrontendConfig = field(default_factory=FrontendConfig)
@@ -206,6 +214,7 @@ class TrainConfig:
             received=f"teacher={self.teacher!r}",
         )
         require_named(self, "pretrain_sampling", (BY_METHOD, *SAMPLINGS))
+        require_named(self, "keep", KEPT)
         parse_method(self.rebalance, REBALANCINGS, kind="rebalance")
         require_positive(self, "width", "embedding_size", "window_s", "target_false_alarms_per_hour")
         require_not_negative(self, "int8_loss_bound", "sublabel_weight")

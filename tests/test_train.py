@@ -203,6 +203,37 @@ def test_resuming_with_other_settings_is_refused(finished: Path, sounds: Path, c
         )
 
 
+def test_a_finished_run_ships_another_variant_without_training_again(
+    finished: Path, sounds: Path, cache: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "RUN"
+    shutil.copytree(finished, run)
+    before = {path.name: path.stat().st_mtime_ns for path in (run / "checkpoints").glob("*.npz")}
+    bundle = (run / "bundle" / "model.tflite").read_bytes()
+    other = dataclasses.replace(CONFIG, keep="class_weighted")
+    metrics = train(sounds, run, config=other, cache_dir=cache, resume=True).metrics
+    assert metrics["chosen"]["variant"] == "class_weighted"
+    assert metrics["chosen"]["float"]["test"]["macro_average_precision"] == pytest.approx(
+        metrics["variants"]["class_weighted"]["test"]["macro_average_precision"]
+    )
+    assert (run / "bundle" / "model.tflite").read_bytes() != bundle
+    assert before == {path.name: path.stat().st_mtime_ns for path in (run / "checkpoints").glob("*.npz")}
+    assert TrainConfig.read(run / "config.toml").keep == "class_weighted"
+    assert "class weights only" in (run / "report.html").read_text()
+    # And back again: all that was said before is true again.
+    train(sounds, run, config=CONFIG, cache_dir=cache, resume=True)
+    assert comparable(run) == comparable(finished)
+    assert (run / "bundle" / "model.tflite").read_bytes() == bundle
+
+
+def test_an_unknown_variant_to_keep_is_refused(
+    sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", str(sounds), "--out", str(tmp_path / "RUN"), "--keep", "worst"]) == 2
+    assert "one of better, best, frozen, end_to_end, class_weighted" in capsys.readouterr().err
+    assert not (tmp_path / "RUN").exists()
+
+
 def test_a_class_whose_files_are_all_broken_is_an_error(
     sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shlex
 import sys
 from typing import Any
 
 from kwsembed.cli.options import add_data_options, add_negatives_option, add_setting_options, config_of
+from kwsembed.config import KEPT
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,12 +30,20 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--cache", metavar="DIR", help="where decoded audio is kept (default: the user's cache)"
     )
+    parser.add_argument(
+        "--keep",
+        metavar="VARIANT",
+        help=f"what is shipped: {', '.join(KEPT)} (default: the first, the better of frozen and end_to_end); "
+        "with --resume a finished run ships another, without training again",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     config = config_of(args)
+    if args.keep is not None:
+        config = dataclasses.replace(config, keep=args.keep)
 
     from kwsembed import train
 

@@ -31,10 +31,11 @@ OVERRIDDEN = (
     "pretrain",
     "rebalance",
     "distillation_weight",
+    "keep",
     "seed",
     *(f"schedule.{name}" for name in STAGE_EPOCHS),
 )
-"""Settings of `TrainConfig` that `Contender.config` replaces, so that a study's own say nothing."""
+"""Settings of `TrainConfig` that `Contender.config` replaces or a study does not use: its own say nothing."""
 
 _FROZEN = "/frozen"
 _SUBLABELS, _BACKWARDS, _EVEN_GROUPS = "sublabels", "backwards", "even_groups"

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ class RunDirectory:
     def start(self, config: TrainConfig, manifest: Manifest, *, resume: bool) -> None:
         """Claims the folder for this configuration and data, after `check`."""
         if self.check(config, manifest, resume=resume):
+            if TrainConfig.read(self.config, recorded=True).keep != config.keep:
+                atomic.write_text(self.config, config_toml(config))
             return
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         atomic.write_text(self.data, manifest_text(manifest))
@@ -51,6 +54,8 @@ class RunDirectory:
 
     def check(self, config: TrainConfig, manifest: Manifest, *, resume: bool) -> bool:
         """Whether the folder holds a run of this configuration and data already; nothing is written.
+
+        Which variant is kept may change: nothing was trained for it.
 
         Raises:
             RunError: The folder holds a run and `resume` is False, holds something else, or its run had
@@ -63,7 +68,8 @@ class RunDirectory:
                     received=f"out={self.root}",
                     fix="choose another --out, or go on with --resume",
                 )
-            self._check_same(self.config, _as_read_now(self.config), config_toml(config), "configuration")
+            earlier_config = _as_read_now(self.config, keep=config.keep)
+            self._check_same(self.config, earlier_config, config_toml(config), "configuration")
             earlier = self.data.read_text(encoding="utf-8") if self.data.exists() else ""
             self._check_same(self.data, earlier, manifest_text(manifest), "data")
             return True
@@ -156,10 +162,10 @@ def config_toml(config: TrainConfig) -> str:
     return tomli_w.dumps(_without_tuples(config.to_dict()))
 
 
-def _as_read_now(path: Path) -> str:
+def _as_read_now(path: Path, *, keep: str) -> str:
     """A run's configuration, with settings that its version did not know as that version had them."""
     try:
-        return config_toml(TrainConfig.read(path, recorded=True))
+        return config_toml(replace(TrainConfig.read(path, recorded=True), keep=keep))
     except ConfigError:  # damaged, or with settings that are no more: told by the line that differs
         return path.read_text(encoding="utf-8")
 

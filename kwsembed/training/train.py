@@ -166,7 +166,7 @@ def train(
     since = time.monotonic()
     post = PostProcessing()
     variants, judgements = judge_variants(stages.networks, dataset, post=post, progress=_progress)
-    choice = choose_variant({name: variants[name]["validation"] for name in VARIANTS})
+    choice = choose_variant({name: variants[name]["validation"] for name in VARIANTS}, keep=config.keep)
     say(choice.sentence)
     stage_s["evaluate"] = time.monotonic() - since
 
