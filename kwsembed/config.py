@@ -177,9 +177,8 @@ class TrainConfig:
             count; 1 for a label that is not named); the yardstick keeps its own.
         target_false_alarms_per_hour: What the thresholds aim at, per event label.
         int8_loss_bound: Loss of macro average precision by quantisation that still counts as none.
-        keep: Which variant is shipped: `better` of frozen and end to end; `best`, which takes the yardstick
-            where it is ahead of both; or `frozen`, `end_to_end`, `class_weighted`. Trains nothing else, so
-            that a run may be resumed with another.
+        keep: Which variant is shipped: `better` of frozen and end to end, `best` of these and the yardstick,
+            or one by its name. It changes no training, so a run may be resumed with another.
         seed: Seed of everything random.
     """
 

@@ -13,7 +13,7 @@ from typing import Any
 from kwsembed import __version__, atomic
 from kwsembed.bundle import Bundle
 from kwsembed.errors import BundleError, MissingDependencyError
-from kwsembed.export_targets.output import check_output, writing
+from kwsembed.export_targets.output import writing
 
 PACKAGE = "@mediapipe/tasks-audio"
 HERE = Path(__file__).parent
@@ -61,7 +61,6 @@ def export_web(
     """
     out = Path(out)
     bundle = Bundle.load(_bundle_folder(Path(source)))
-    check_output(out, target="web")
     runtime = _runtime(Path(packages) if packages is not None else HERE / "node_modules")
     model = _without_thresholds(bundle.model)
     with writing(out, target="web", bundle=bundle) as folder:

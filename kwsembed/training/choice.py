@@ -14,8 +14,8 @@ SAME_PRECISION = 0.01
 CRITERIA = {
     BETTER: "highest macro average precision on validation among the pretrained variants, "
     f"end to end if they differ by less than {SAME_PRECISION:g}",
-    BEST: "highest macro average precision on validation, end to end if frozen is ahead by less than "
-    f"{SAME_PRECISION:g}, a pretrained one if class weights only are",
+    BEST: "highest macro average precision on validation, where frozen has to be ahead of end to end, and "
+    f"class weights only of the better of these, by {SAME_PRECISION:g}",
 }
 
 _PRETRAINED = ("frozen", "end_to_end")
