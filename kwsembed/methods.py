@@ -49,9 +49,9 @@ REBALANCINGS = _table(
     ),
     Method(
         "logit_adjusted",
-        "cross entropy on logits raised by the log prior, natural draws",
-        "Menon et al. 2021, arXiv:2007.07314, equation 10",
-        {"tau": Option(1.0, 0.0, 10.0)},
+        "cross entropy on logits raised by the log of how often classes are drawn, size to the `draw_power`",
+        "Menon et al. 2021, arXiv:2007.07314, equation 10; Ren et al. 2020, arXiv:2007.10740, equation 3",
+        {"tau": Option(1.0, 0.0, 10.0), "draw_power": Option(1.0, 0.1, 1.0)},
     ),
     Method(
         "logit_adjusted_post_hoc",

@@ -177,12 +177,26 @@ def test_every_remedy_trains_on_the_loss_of_its_name():
     expected = dict.fromkeys(REBALANCINGS, plain) | {
         "focal:gamma=1": focal(*at, gamma=1.0),
         "logit_adjusted:tau=0.5": logit_adjusted(*at, WINDOWS / 1000, tau=0.5),
+        # The square roots of 10, 90 and 900 are as 1 : 3 : sqrt(90).
+        "logit_adjusted:draw_power=0.5": logit_adjusted(
+            *at, np.array([1, 3, np.sqrt(90)]) / (4 + np.sqrt(90)), tau=1.0
+        ),
         "ldam_drw:max_margin=1,scale=2": ldam(*at, WINDOWS, max_margin=1.0, scale=2.0),
     }
     for name in ("focal", "logit_adjusted", "ldam_drw"):
         del expected[name]
     for method, losses in expected.items():
         np.testing.assert_allclose(losses_of(method, classes, logits), losses, rtol=1e-5, err_msg=method)
+
+
+@pytest.mark.parametrize("power", [0.25, 0.5, 1])
+def test_the_prior_of_logit_adjustment_is_that_of_its_draws(power):
+    probabilities, weights = drawn_and_weighed(f"logit_adjusted:draw_power={power}")
+    assert probabilities == pytest.approx(WINDOWS**power / np.sum(WINDOWS**power))
+    assert weights.tolist() == [1, 1, 1]
+    # Logits that say nothing: each class is charged with how seldom it is drawn, and no more.
+    losses = losses_of(f"logit_adjusted:draw_power={power}", [0, 1, 2], np.zeros((3, 3)))
+    assert losses == pytest.approx(-np.log(probabilities), rel=1e-5)
 
 
 def test_the_offset_takes_the_log_prior_off():

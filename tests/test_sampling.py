@@ -72,6 +72,8 @@ def same(one, other):
             "undersampled:100",
             [10 / 400, 30 / 400, 60 / 400, 300 / 400],
         ),  # there is no more background than there is
+        ("power:0.5", np.sqrt([10, 30, 60, 300]) / np.sqrt([10, 30, 60, 300]).sum()),
+        ("power:2", [1 / 946, 9 / 946, 36 / 946, 900 / 946]),
     ],
 )
 def test_class_probabilities_on_paper(sampling, expected):
@@ -79,7 +81,7 @@ def test_class_probabilities_on_paper(sampling, expected):
     assert found == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("sampling", ["natural", "balanced", "oversampled", "undersampled:2"])
+@pytest.mark.parametrize("sampling", ["natural", "balanced", "oversampled", "undersampled:2", "power:0.1"])
 def test_a_class_without_windows_is_never_drawn(sampling):
     found = class_probabilities(np.array([10, 0, 50, 0]), EVENT, sampling=sampling)
     assert found[[1, 3]].tolist() == [0, 0]
@@ -92,10 +94,11 @@ def test_unknown_samplings_are_refused(sampling):
         class_probabilities(np.array([10, 30, 60, 300]), EVENT, sampling=sampling)
 
 
-@pytest.mark.parametrize("ratio", ["0", "-3", "nan", "inf"])
-def test_a_ratio_is_a_positive_number(ratio):
-    with pytest.raises(ConfigError, match="positive number"):
-        class_probabilities(np.array([10, 30, 60, 300]), EVENT, sampling=f"undersampled:{ratio}")
+@pytest.mark.parametrize("kind", ["undersampled", "power"])
+@pytest.mark.parametrize("number", ["0", "-3", "nan", "inf", "", "much"])
+def test_a_ratio_or_power_is_a_positive_number(kind, number):
+    with pytest.raises(ConfigError, match=f"positive number.*{kind}:"):
+        class_probabilities(np.array([10, 30, 60, 300]), EVENT, sampling=f"{kind}:{number}")
 
 
 @pytest.mark.parametrize("sampling", ["natural", "balanced", "undersampled:3"])

@@ -51,13 +51,13 @@ def class_probabilities(windows_per_class: np.ndarray, event: np.ndarray, *, sam
         sampling: `natural`, in proportion to the windows; `square_root`, to their square root; `balanced`,
             every class alike; `oversampled`, events raised to the size of the largest class, backgrounds
             natural; `undersampled:RATIO`, backgrounds cut down to RATIO windows for each event window, else
-            natural.
+            natural; `power:P`, to the windows to the power of P, which is for remedies that count on it.
 
     Returns:
         `(classes,)` float64 that sums to 1; 0 for a class without windows.
 
     Raises:
-        ConfigError: Unknown sampling, or a ratio that is not a positive number.
+        ConfigError: Unknown sampling, or a ratio or power that is not a positive number.
 
     Example:
         >>> class_probabilities(np.array([10, 990]), np.array([True, False]), sampling="undersampled:4")
@@ -73,9 +73,11 @@ def class_probabilities(windows_per_class: np.ndarray, event: np.ndarray, *, sam
     elif sampling == "oversampled":
         weight = np.where(event & (windows > 0), windows.max(), windows)
     elif sampling.startswith("undersampled:"):
-        ratio = _ratio(sampling)
+        ratio = _number(sampling, "the negative:positive ratio", "undersampled:RATIO, as undersampled:10")
         events, backgrounds = windows[event].sum(), windows[~event].sum()
         weight = np.where(event, windows, windows * min(1.0, ratio * events / max(backgrounds, 1e-9)))
+    elif sampling.startswith("power:"):
+        weight = windows ** _number(sampling, "the power of class size", "power:P, as power:0.5")
     else:
         raise ConfigError(
             "unknown sampling", expected=f"one of {', '.join(SAMPLINGS)}", received=f"sampling={sampling}"
@@ -83,19 +85,16 @@ def class_probabilities(windows_per_class: np.ndarray, event: np.ndarray, *, sam
     return weight / weight.sum()
 
 
-def _ratio(sampling: str) -> float:
-    text = sampling.partition(":")[2]
+def _number(sampling: str, meaning: str, expected: str) -> float:
     try:
-        ratio = float(text)
+        number = float(sampling.partition(":")[2])
     except ValueError:
-        ratio = -1.0
-    if not (ratio > 0 and np.isfinite(ratio)):
+        number = -1.0
+    if not (number > 0 and np.isfinite(number)):
         raise ConfigError(
-            "the negative:positive ratio must be a positive number",
-            expected="undersampled:RATIO, such as undersampled:10",
-            received=f"sampling={sampling}",
+            f"{meaning} must be a positive number", expected=expected, received=f"sampling={sampling}"
         )
-    return ratio
+    return number
 
 
 class WindowSchedule:

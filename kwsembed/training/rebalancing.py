@@ -184,10 +184,11 @@ def _effective_number(*, beta: float) -> Rebalancing:
     return Rebalancing((Phase("square_root", partial(effective_number_weights, beta=beta)),), _cross_entropy)
 
 
-def _logit_adjusted(*, tau: float) -> Rebalancing:
+def _logit_adjusted(*, tau: float, draw_power: float) -> Rebalancing:
+    # The prior that counts is that of the draws: a network that has seen classes so often leans so much.
     return Rebalancing(
-        (Phase("natural", _alike),),
-        lambda counts: partial(logit_adjusted, priors=_priors(counts), tau=tau),
+        (Phase("natural" if draw_power == 1 else f"power:{draw_power:g}", _alike),),
+        lambda counts: partial(logit_adjusted, priors=_priors(np.power(counts, draw_power)), tau=tau),
     )
 
 
