@@ -89,7 +89,7 @@ def state_after(folder: Path, phase: str, variables: int) -> list[np.ndarray]:
         return [file[name] for name in sorted(file.files)][:variables]
 
 
-@pytest.mark.parametrize("method", REBALANCINGS)
+@pytest.mark.parametrize("method", [*REBALANCINGS, "logit_adjusted:draw_power=0.5"])
 def test_every_remedy_trains(method: str, corpus: tuple[ClipStore, Manifest], tmp_path: Path) -> None:
     stages = stages_of(corpus, tmp_path, method)
     result = stages.train_end_to_end()
