@@ -16,7 +16,7 @@ DEFAULT_CONTENDERS = (
     "class_weight",
     "class_weight:strength=0.5",
     "oversample",
-    "logit_adjusted",
+    "logit_adjusted:draw_power=0.5+even_groups",  # in proportion to class size, rare events are hardly drawn
     "decoupled",
     "siamese",
     "clustering",
