@@ -53,6 +53,16 @@ def tidy_rows(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]
         yield (*key, "train", "", "failed", int("failure" in record))
 
 
+def tidy_csv(records: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of `tidy_rows` below their `COLUMNS`, numbers to six digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in tidy_rows(records):
+        writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row])
+    return text.getvalue()
+
+
 def _numbers(metrics: Mapping[str, Any] | None) -> Iterator[tuple[str, str, float]]:
     if not metrics:
         return
@@ -77,12 +87,7 @@ def write_results(folder: StudyFolder, *, say: Callable[[str], None]) -> Path:
     Raises:
         RunError: A cell does not fit the clips of its fold.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in tidy_rows(folder.records()):
-        writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row])
-    atomic.write_text(folder.results, text.getvalue())
+    atomic.write_text(folder.results, tidy_csv(folder.records()))
     page = write_page(folder, say=say)
     say(f"table: {folder.results}")
     say(f"report: {page}")
