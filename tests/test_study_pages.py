@@ -114,7 +114,8 @@ def disagreements(row: dict[str, str], contender: str, numbers: Numbers, imbalan
             wanted.append((found["number"], mean(METRICS[column]), 0.00051))
         elif column.startswith("fewer balanced errors") and (found := re.match(rf"\W*?{number} %", text)):
             error, of_weights = paired("balanced_error")
-            wanted.append((found["number"], 100 * (1 - error / of_weights), 0.51))
+            digits = len(found["number"].partition(".")[2])
+            wanted.append((found["number"], 100 * (1 - error / of_weights), 0.51 * 10.0**-digits))
         elif column.startswith("precision gained") and (found := re.match(rf"\W*?{number}\W", text)):
             precision, of_weights = paired("macro_average_precision")
             wanted.append((found["number"], precision - of_weights, 0.00051))
