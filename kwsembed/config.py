@@ -12,7 +12,7 @@ from typing import Any
 
 from kwsembed.errors import ConfigError
 from kwsembed.frontend.config import FrontendConfig
-from kwsembed.methods import PRETRAININGS, REBALANCINGS, TEACHER, parse_method
+from kwsembed.methods import MILD, PRETRAININGS, REBALANCINGS, TEACHER, parse_method
 from kwsembed.settings import from_plain, require, require_named, require_not_negative, require_positive
 
 BACKBONES = ("ds_cnn", "bc_resnet", "lstm")
@@ -163,7 +163,7 @@ class TrainConfig:
             `kwsembed.teaching.load_teacher`); empty for none.
         rebalance: Remedy for imbalance of the frozen and the end-to-end variant, and its options (see
             `kwsembed.methods.REBALANCINGS`); the yardstick has class weights in inverse proportion to class
-            size whatever is asked for here.
+            size whatever is asked for here. `mild` looks how much audio of events there is.
         sublabel_weight: Of a second task, telling finer labels apart, in the loss of the end-to-end variant
             (see `kwsembed.training.sublabels`), 0.5 for example; 0 for none, as for data without sublabels.
         distillation_weight: How much of the loss of the end-to-end variant is to agree with the head on the
@@ -190,7 +190,7 @@ class TrainConfig:
     pretrain_sampling: str = BY_METHOD
     even_groups: float = 1.0
     teacher: str = ""
-    rebalance: str = "class_weight:strength=0.5"
+    rebalance: str = MILD
     sublabel_weight: float = 0.0
     distillation_weight: float = 0.0
     backwards_share: float = 0.0

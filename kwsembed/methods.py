@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from kwsembed.method_options import Method, Option, parse_method
 
-__all__ = ["PRETRAININGS", "REBALANCINGS", "TEACHER", "Method", "Option", "parse_method"]
+__all__ = ["MILD", "PRETRAININGS", "REBALANCINGS", "TEACHER", "Method", "Option", "parse_method"]
 
 
 TEACHER = "teacher"
 """The pretraining that imitates the model of `TrainConfig.teacher`."""
+
+MILD = "mild"
+"""The remedy that looks how much audio of events there is."""
 
 
 def _table(*methods: Method) -> dict[str, Method]:
@@ -26,6 +29,13 @@ REBALANCINGS = _table(
         "cross entropy, class weights in inverse proportion to class size to the power of `strength`",
         "King, Zeng 2001",
         {"strength": Option(1.0, 0.0, 2.0)},
+    ),
+    Method(
+        MILD,
+        "labels drawn by the square root of their size; where the median event has fewer windows than "
+        "`adjusted_below`, logits raised in training by the log of how often labels are drawn",
+        "Mahajan et al. 2018, arXiv:1805.00932; Menon et al. 2021, arXiv:2007.07314, equation 10",
+        {"adjusted_below": Option(15.0, 0.0, 1_000_000.0)},
     ),
     Method("oversample", "events drawn as often as the largest class", "Japkowicz, Stephen 2002", {}),
     Method(

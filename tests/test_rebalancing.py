@@ -17,6 +17,7 @@ from kwsembed.training.rebalancing import (
     effective_number_weights,
     epochs_of,
     rebalancing,
+    scarce,
 )
 
 WINDOWS = np.array([10.0, 90.0, 900.0])
@@ -69,7 +70,7 @@ def test_phases_share_the_epochs():
 
 @pytest.mark.parametrize("method", ["smote", ""])
 def test_an_unknown_remedy_is_answered_with_the_known_ones(method):
-    with pytest.raises(ConfigError, match="Expected one of class_weight, oversample, undersample, none"):
+    with pytest.raises(ConfigError, match="Expected one of class_weight, mild, oversample"):
         rebalancing(method)
 
 
@@ -165,8 +166,9 @@ def test_only_the_decoupled_remedy_has_a_phase_of_the_head_alone():
 # ---- losses and offsets
 
 
-def losses_of(method, classes, logits):
-    return rebalancing(method).loss(WINDOWS)(tf.constant(classes), tf.constant(logits, tf.float32)).numpy()
+def losses_of(method, classes, logits, windows=WINDOWS, event=EVENT):
+    loss = rebalancing(method).loss(windows, event)
+    return loss(tf.constant(classes), tf.constant(logits, tf.float32)).numpy()
 
 
 def test_every_remedy_trains_on_the_loss_of_its_name():
@@ -197,6 +199,43 @@ def test_the_prior_of_logit_adjustment_is_that_of_its_draws(power):
     # Logits that say nothing: each class is charged with how seldom it is drawn, and no more.
     losses = losses_of(f"logit_adjusted:draw_power={power}", [0, 1, 2], np.zeros((3, 3)))
     assert losses == pytest.approx(-np.log(probabilities), rel=1e-5)
+
+
+def test_mild_draws_as_milder_class_weights_do_and_weighs_nothing():
+    probabilities, weights = drawn_and_weighed("mild")
+    milder, weighed = drawn_and_weighed("class_weight:strength=0.5")
+    np.testing.assert_array_equal(probabilities, milder)
+    assert weights.tolist() == weighed.tolist() == [1, 1, 1]
+
+
+SCARCE = np.array([14.9, 10.0, 400.0, 900.0])  # the median of the three events is just below 15
+AMPLE = np.array([15.0, 10.0, 400.0, 900.0])
+THREE_EVENTS = np.array([True, True, True, False])
+
+
+@pytest.mark.parametrize(
+    ("method", "windows", "adjusted"),
+    [
+        ("mild", SCARCE, True),
+        ("mild", AMPLE, False),
+        ("mild:adjusted_below=15.1", AMPLE, True),
+        ("mild:adjusted_below=0", SCARCE, False),
+    ],
+)
+def test_mild_puts_the_prior_into_the_loss_where_events_have_few_windows(method, windows, adjusted):
+    random = np.random.default_rng(1)
+    classes, logits = random.integers(0, 4, size=9), random.standard_normal((9, 4)).astype(np.float32)
+    at = tf.constant(classes), tf.constant(logits)
+    plain = tf.nn.sparse_softmax_cross_entropy_with_logits(*at)
+    expected = logit_adjusted(*at, np.sqrt(windows) / np.sqrt(windows).sum()) if adjusted else plain
+    found = losses_of(method, classes, logits, windows, THREE_EVENTS)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_hours_of_background_are_no_audio_of_events():
+    few, many = np.array([3.0, 900.0, 800.0]), np.array([True, False, False])
+    assert scarce(few, many, below=15)
+    assert not scarce(few, ~many, below=15)  # the same amounts, the other way round: events have plenty
 
 
 def test_the_offset_takes_the_log_prior_off():

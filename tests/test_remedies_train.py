@@ -22,6 +22,7 @@ from kwsembed.training.data import TrainingData
 from kwsembed.training.monitor import ClassifierMonitor
 from kwsembed.training.networks import CLASS_WEIGHTED, COMPANION, END_TO_END, FROZEN, PRETRAIN
 from kwsembed.training.rebalancing import epochs_of, rebalancing
+from kwsembed.training.record import remedy_in_words
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import Stages
 from kwsembed.training.variables_file import save_variables
@@ -87,6 +88,39 @@ def state_after(folder: Path, phase: str, variables: int) -> list[np.ndarray]:
     [path] = (folder / "RUN" / "checkpoints" / f"{phase}.epochs").glob("*/state.npz")
     with np.load(path) as file:
         return [file[name] for name in sorted(file.files)][:variables]
+
+
+def weights_after(corpus: tuple[ClipStore, Manifest], folder: Path, method: str) -> list[np.ndarray]:
+    stages = stages_of(corpus, folder, method)
+    stages.train_end_to_end()
+    return stages.networks.classifier(END_TO_END).get_weights()
+
+
+@pytest.mark.parametrize(
+    ("method", "taken", "said"),
+    [
+        (
+            "mild",
+            "logit_adjusted:draw_power=0.5",
+            "mild, logit adjustment: events have 5 windows to train on",
+        ),
+        (
+            "mild:adjusted_below=5",
+            "class_weight:strength=0.5",
+            "mild:adjusted_below=5, no adjustment: events have 5 windows to train on in the median, "
+            "not fewer than 5",
+        ),
+    ],
+)
+def test_mild_trains_what_it_says_it_takes(
+    method: str, taken: str, said: str, corpus: tuple[ClipStore, Manifest], tmp_path: Path
+) -> None:
+    found = weights_after(corpus, tmp_path / "mild", method)
+    for mine, other in zip(found, weights_after(corpus, tmp_path / "taken", taken), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-6)
+    store, manifest = corpus
+    config = replace(TrainConfig(window_s=0.2), rebalance=method)
+    assert remedy_in_words(TrainingData.of(store, manifest, config)).startswith(said)
 
 
 @pytest.mark.parametrize("method", [*REBALANCINGS, "logit_adjusted:draw_power=0.5"])

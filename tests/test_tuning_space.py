@@ -39,9 +39,11 @@ def test_the_ranges_lie_around_what_the_config_has():
 
 def test_the_ratio_is_searched_where_background_is_undersampled():
     space = by_name(groups=["rebalance"])
-    assert space["rebalance"] == Choice("rebalance", ("class_weight", "undersample"))
+    assert space["rebalance"] == Choice("rebalance", ("mild", "class_weight", "undersample"))
+    name = "rebalance.mild.adjusted_below"
+    assert space[name] == Range(name, 15.0, 3.75, 60.0, when=("rebalance", "mild"))
     strength = space["rebalance.class_weight.strength"]
-    assert (strength.low, strength.high, strength.when) == (0.125, 2.0, ("rebalance", "class_weight"))
+    assert (strength.low, strength.high, strength.when) == (0.25, 2.0, ("rebalance", "class_weight"))
     name = "rebalance.undersample.ratio"
     assert space[name] == Range(name, 10.0, 2.5, 40.0, when=("rebalance", "undersample"))
 

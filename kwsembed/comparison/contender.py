@@ -22,7 +22,7 @@ DEFAULT_CONTENDERS = (
     "clustering",
     "clustering/frozen",
     "clustering+class_weight:strength=0.5",
-    "clustering+class_weight:strength=0.5+even_groups",  # the recipe of `kwsembed train`
+    "clustering+mild+even_groups",  # the recipe of `kwsembed train`
 )
 
 STAGE_EPOCHS = ("pretrain_epochs", "teacher_epochs", "head_epochs", "finetune_epochs", "scratch_epochs")

@@ -102,6 +102,8 @@ def composition_table(run: RunRecord) -> Table | None:
     note = ""
     if in_loss:
         note = "Share in the loss: share of the batches with class weights only, times the class weight."
+    if run.metrics.get("rebalance"):
+        note = f"{note} Frozen and end to end against imbalance: {run.metrics['rebalance']}.".lstrip()
     return table(headings, rows, groups=groups, note=note)
 
 

@@ -125,6 +125,11 @@ class TrainingData:
         """`(classes,)` bool, True for events."""
         return np.arange(len(self.labels)) < self.event_count
 
+    @cached_property
+    def windows_per_class(self) -> np.ndarray:
+        """`(classes,)` windows that the training split holds of each label; of events in active regions."""
+        return self._schedule("train", sampling="natural", stage="windows").windows_per_class
+
     def schedule(
         self, *, sampling: str, stage: str, even_groups: float, backwards_share: float = 0.0
     ) -> WindowSchedule:

@@ -182,7 +182,7 @@ def _train_head(
         )
         head.compile(
             plan.optimizer(head.trainable_variables),
-            MeanOf(remedy.loss(drawn["class_counts"])),
+            MeanOf(remedy.loss(drawn["class_counts"], data.event)),
             jit_compile=False,
         )
         with told_as_divergence():

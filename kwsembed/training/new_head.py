@@ -30,7 +30,7 @@ from kwsembed.training.data import TrainingData
 from kwsembed.training.label_suspects import write_suspects
 from kwsembed.training.networks import FROZEN, PRETRAIN
 from kwsembed.training.prior_run import PriorRun, continue_head
-from kwsembed.training.record import data_record, describe, versions
+from kwsembed.training.record import data_record, describe, remedy_in_words, versions
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import Stages
 from kwsembed.training.variables_file import save_variables
@@ -165,6 +165,7 @@ def train_new_head(
         "data": data_record(data, manifest),
         "batch_composition": {FROZEN: result["composition"]},
         "class_weights": result["class_weights"],
+        "rebalance": remedy_in_words(data),
         "variants": {FROZEN: shipped.record["float"]},
         "chosen": {
             "variant": FROZEN,

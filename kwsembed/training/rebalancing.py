@@ -41,13 +41,14 @@ class Rebalancing:
 
     Attributes:
         phases: What is done one after the other; their shares add up to 1.
-        loss: From the windows of each class `(classes,)` in the training split to the loss per example.
+        loss: From the windows of each class in the training split and whether it is an event, both
+            `(classes,)`, to the loss per example.
         logit_offset: Likewise to what is added to the logits `(classes,)` of the trained network; None for
             nothing.
     """
 
     phases: tuple[Phase, ...]
-    loss: Callable[[np.ndarray], PerExample]
+    loss: Callable[[np.ndarray, np.ndarray], PerExample]
     logit_offset: Callable[[np.ndarray], np.ndarray] | None = None
 
 
@@ -95,6 +96,21 @@ def epochs_of(phases: Sequence[Phase], epochs: int) -> list[int]:
     while sum(counts) > max(epochs, len(counts)):
         counts[counts.index(max(counts))] -= 1
     return counts
+
+
+def scarce(class_counts: np.ndarray, event: np.ndarray, *, below: float) -> bool:
+    """Whether events have little audio to learn from: fewer windows each, in the median, than `below`.
+
+    Args:
+        class_counts: `(classes,)` windows of each class in the training split.
+        event: `(classes,)` bool, True for events.
+        below: In windows; 0 for never.
+
+    Example:
+        >>> scarce(np.array([9.0, 12.0, 40.0, 900.0]), np.array([True, True, True, False]), below=15)
+        True
+    """
+    return bool(np.median(np.asarray(class_counts)[np.asarray(event)]) < below)
 
 
 def balancing_weights(probabilities: np.ndarray) -> np.ndarray:
@@ -160,7 +176,7 @@ def cross_entropy(classes: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
 
 
-def _cross_entropy(class_counts: np.ndarray) -> PerExample:
+def _cross_entropy(class_counts: np.ndarray, event: np.ndarray) -> PerExample:
     return cross_entropy
 
 
@@ -176,8 +192,21 @@ def _class_weight(*, strength: float) -> Rebalancing:
     return Rebalancing((Phase("square_root", weigh),), _cross_entropy)
 
 
+def _mild(*, adjusted_below: float) -> Rebalancing:
+    # Draws by the square root alone leave a lean towards background, which is right where there is audio
+    # enough to learn events from, and with little of it hides them: docs/decisions/0027-mild-rebalancing.md.
+    adjusted = rebalancing("logit_adjusted:draw_power=0.5").loss
+
+    def loss(class_counts: np.ndarray, event: np.ndarray) -> PerExample:
+        return (adjusted if scarce(class_counts, event, below=adjusted_below) else _cross_entropy)(
+            class_counts, event
+        )
+
+    return Rebalancing((Phase("square_root", _alike),), loss)
+
+
 def _focal(*, gamma: float) -> Rebalancing:
-    return Rebalancing((Phase("natural", _alike),), lambda counts: partial(focal, gamma=gamma))
+    return Rebalancing((Phase("natural", _alike),), lambda counts, event: partial(focal, gamma=gamma))
 
 
 def _effective_number(*, beta: float) -> Rebalancing:
@@ -188,7 +217,7 @@ def _logit_adjusted(*, tau: float, draw_power: float) -> Rebalancing:
     # The prior that counts is that of the draws: a network that has seen classes so often leans so much.
     return Rebalancing(
         (Phase("natural" if draw_power == 1 else f"power:{draw_power:g}", _alike),),
-        lambda counts: partial(logit_adjusted, priors=_priors(np.power(counts, draw_power)), tau=tau),
+        lambda counts, event: partial(logit_adjusted, priors=_priors(np.power(counts, draw_power)), tau=tau),
     )
 
 
@@ -204,7 +233,7 @@ def _ldam_drw(*, max_margin: float, scale: float, beta: float, deferred_share: f
             Phase("natural", _alike, share=1.0 - deferred_share),
             Phase("natural", partial(effective_number_weights, beta=beta), share=deferred_share),
         ),
-        lambda counts: partial(ldam, class_counts=counts, max_margin=max_margin, scale=scale),
+        lambda counts, event: partial(ldam, class_counts=counts, max_margin=max_margin, scale=scale),
     )
 
 
@@ -220,6 +249,7 @@ def _decoupled(*, head_share: float) -> Rebalancing:
 
 _BUILDERS: dict[str, Callable[..., Rebalancing]] = {
     "class_weight": _class_weight,
+    "mild": _mild,
     "oversample": lambda: Rebalancing((Phase("oversampled", _alike),), _cross_entropy),
     "undersample": lambda ratio: Rebalancing((Phase(f"undersampled:{ratio:g}", _alike),), _cross_entropy),
     "none": lambda: Rebalancing((Phase("natural", _alike),), _cross_entropy),

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
+import numpy as np
+
 from kwsembed.data.cache import SkippedFile
 from kwsembed.data.surroundings import Surroundings
 from kwsembed.manifest import Manifest
+from kwsembed.methods import MILD, REBALANCINGS, parse_method
 from kwsembed.training.data import TrainingData
+from kwsembed.training.rebalancing import scarce
 
 _PACKAGES = (
     "kwsembed",
@@ -42,11 +46,27 @@ def describe(data: TrainingData, manifest: Manifest, say: Callable[[str], None])
         say(f"{split}: {', '.join(parts)}")
     if _sublabels(data):
         say(f"sublabels: {len(_sublabels(data))}, told apart as a second task of the end-to-end network")
+    say(f"against imbalance: {remedy_in_words(data)}")
     _describe_surroundings(data.surroundings, say)
     for file in (*_skipped(data), *_cut(data)):
         say(f"note: {file.name}: {file.reason}")
     for warning in manifest.warnings:
         say(f"warning: {warning}")
+
+
+def remedy_in_words(data: TrainingData) -> str:
+    """The remedy against imbalance, and which of its two `mild` has taken for these data."""
+    asked = data.config.rebalance
+    method, options = parse_method(asked, REBALANCINGS, kind="rebalance")
+    if method.name != MILD:
+        return asked
+    windows = float(np.median(data.windows_per_class[data.event]))
+    below = options["adjusted_below"]
+    taken = "logit adjustment" if scarce(data.windows_per_class, data.event, below=below) else "no adjustment"
+    relation = "fewer than" if windows < below else "not fewer than"
+    return (
+        f"{asked}, {taken}: events have {windows:.3g} windows to train on in the median, {relation} {below:g}"
+    )
 
 
 def _describe_surroundings(surroundings: Surroundings, say: Callable[[str], None]) -> None:

@@ -258,7 +258,7 @@ class Stages:
             classifier, history = training.train(
                 start(),
                 phases,
-                loss=remedy.loss(class_counts),
+                loss=remedy.loss(class_counts, self._data.event),
                 sublabel_weight=sublabel_weight,
                 distillation=self._distillation(distilled),
                 dynamics=dynamics,
