@@ -35,7 +35,7 @@ REBALANCINGS = _table(
         "labels drawn by the square root of their size; where the median event has fewer windows than "
         "`adjusted_below`, logits raised in training by the log of how often labels are drawn",
         "Mahajan et al. 2018, arXiv:1805.00932; Menon et al. 2021, arXiv:2007.07314, equation 10",
-        {"adjusted_below": Option(15.0, 0.0, 1_000_000.0)},
+        {"adjusted_below": Option(10.0, 0.0, 1_000_000.0)},
     ),
     Method("oversample", "events drawn as often as the largest class", "Japkowicz, Stephen 2002", {}),
     Method(

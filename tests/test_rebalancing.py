@@ -208,8 +208,8 @@ def test_mild_draws_as_milder_class_weights_do_and_weighs_nothing():
     assert weights.tolist() == weighed.tolist() == [1, 1, 1]
 
 
-SCARCE = np.array([14.9, 10.0, 400.0, 900.0])  # the median of the three events is just below 15
-AMPLE = np.array([15.0, 10.0, 400.0, 900.0])
+SCARCE = np.array([9.9, 5.0, 400.0, 900.0])  # the median of the three events is just below 10
+AMPLE = np.array([10.0, 5.0, 400.0, 900.0])
 THREE_EVENTS = np.array([True, True, True, False])
 
 
@@ -218,7 +218,7 @@ THREE_EVENTS = np.array([True, True, True, False])
     [
         ("mild", SCARCE, True),
         ("mild", AMPLE, False),
-        ("mild:adjusted_below=15.1", AMPLE, True),
+        ("mild:adjusted_below=10.1", AMPLE, True),
         ("mild:adjusted_below=0", SCARCE, False),
     ],
 )
@@ -234,8 +234,8 @@ def test_mild_puts_the_prior_into_the_loss_where_events_have_few_windows(method,
 
 def test_hours_of_background_are_no_audio_of_events():
     few, many = np.array([3.0, 900.0, 800.0]), np.array([True, False, False])
-    assert scarce(few, many, below=15)
-    assert not scarce(few, ~many, below=15)  # the same amounts, the other way round: events have plenty
+    assert scarce(few, many, below=10)
+    assert not scarce(few, ~many, below=10)  # the same amounts, the other way round: events have plenty
 
 
 def test_the_offset_takes_the_log_prior_off():

@@ -107,7 +107,7 @@ def scarce(class_counts: np.ndarray, event: np.ndarray, *, below: float) -> bool
         below: In windows; 0 for never.
 
     Example:
-        >>> scarce(np.array([9.0, 12.0, 40.0, 900.0]), np.array([True, True, True, False]), below=15)
+        >>> scarce(np.array([9.0, 4.0, 40.0, 900.0]), np.array([True, True, True, False]), below=10)
         True
     """
     return bool(np.median(np.asarray(class_counts)[np.asarray(event)]) < below)
