@@ -16,8 +16,8 @@ from kwsembed.training.rebalancing import (
     balancing_weights,
     effective_number_weights,
     epochs_of,
+    median_event_windows,
     rebalancing,
-    scarce,
 )
 
 WINDOWS = np.array([10.0, 90.0, 900.0])
@@ -234,8 +234,10 @@ def test_mild_puts_the_prior_into_the_loss_where_events_have_few_windows(method,
 
 def test_hours_of_background_are_no_audio_of_events():
     few, many = np.array([3.0, 900.0, 800.0]), np.array([True, False, False])
-    assert scarce(few, many, below=10)
-    assert not scarce(few, ~many, below=10)  # the same amounts, the other way round: events have plenty
+    assert median_event_windows(few, many) == 3
+    assert (
+        median_event_windows(few, ~many) == 850
+    )  # the other way round: plenty
 
 
 def test_the_offset_takes_the_log_prior_off():

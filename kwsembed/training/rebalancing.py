@@ -98,19 +98,18 @@ def epochs_of(phases: Sequence[Phase], epochs: int) -> list[int]:
     return counts
 
 
-def scarce(class_counts: np.ndarray, event: np.ndarray, *, below: float) -> bool:
-    """Whether events have little audio to learn from: fewer windows each, in the median, than `below`.
+def median_event_windows(class_counts: np.ndarray, event: np.ndarray) -> float:
+    """How much audio of an event there is to learn from, in the median over the events.
 
     Args:
         class_counts: `(classes,)` windows of each class in the training split.
         event: `(classes,)` bool, True for events.
-        below: In windows; 0 for never.
 
     Example:
-        >>> scarce(np.array([9.0, 4.0, 40.0, 900.0]), np.array([True, True, True, False]), below=10)
-        True
+        >>> median_event_windows(np.array([9.0, 4.0, 40.0, 900.0]), np.array([True, True, True, False]))
+        9.0
     """
-    return bool(np.median(np.asarray(class_counts)[np.asarray(event)]) < below)
+    return float(np.median(np.asarray(class_counts)[np.asarray(event)]))
 
 
 def balancing_weights(probabilities: np.ndarray) -> np.ndarray:
@@ -198,9 +197,8 @@ def _mild(*, adjusted_below: float) -> Rebalancing:
     adjusted = rebalancing("logit_adjusted:draw_power=0.5").loss
 
     def loss(class_counts: np.ndarray, event: np.ndarray) -> PerExample:
-        return (adjusted if scarce(class_counts, event, below=adjusted_below) else _cross_entropy)(
-            class_counts, event
-        )
+        scarce = median_event_windows(class_counts, event) < adjusted_below
+        return (adjusted if scarce else _cross_entropy)(class_counts, event)
 
     return Rebalancing((Phase("square_root", _alike),), loss)
 

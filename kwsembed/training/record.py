@@ -7,14 +7,12 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
-import numpy as np
-
 from kwsembed.data.cache import SkippedFile
 from kwsembed.data.surroundings import Surroundings
 from kwsembed.manifest import Manifest
 from kwsembed.methods import MILD, REBALANCINGS, parse_method
 from kwsembed.training.data import TrainingData
-from kwsembed.training.rebalancing import scarce
+from kwsembed.training.rebalancing import median_event_windows
 
 _PACKAGES = (
     "kwsembed",
@@ -60,10 +58,10 @@ def remedy_in_words(data: TrainingData) -> str:
     method, options = parse_method(asked, REBALANCINGS, kind="rebalance")
     if method.name != MILD:
         return asked
-    windows = float(np.median(data.windows_per_class[data.event]))
-    below = options["adjusted_below"]
-    taken = "logit adjustment" if scarce(data.windows_per_class, data.event, below=below) else "no adjustment"
-    relation = "fewer than" if windows < below else "not fewer than"
+    windows, below = median_event_windows(data.windows_per_class, data.event), options["adjusted_below"]
+    taken, relation = (
+        ("logit adjustment", "fewer than") if windows < below else ("no adjustment", "not fewer than")
+    )
     return (
         f"{asked}, {taken}: events have {windows:.3g} windows to train on in the median, {relation} {below:g}"
     )
