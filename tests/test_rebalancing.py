@@ -235,9 +235,7 @@ def test_mild_puts_the_prior_into_the_loss_where_events_have_few_windows(method,
 def test_hours_of_background_are_no_audio_of_events():
     few, many = np.array([3.0, 900.0, 800.0]), np.array([True, False, False])
     assert median_event_windows(few, many) == 3
-    assert (
-        median_event_windows(few, ~many) == 850
-    )  # the other way round: plenty
+    assert median_event_windows(few, ~many) == 850  # the other way round: plenty
 
 
 def test_the_offset_takes_the_log_prior_off():
