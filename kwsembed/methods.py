@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from kwsembed.method_options import Method, Option, parse_method
 
-__all__ = ["MILD", "PRETRAININGS", "REBALANCINGS", "TEACHER", "Method", "Option", "parse_method"]
+__all__ = [
+    "LITTLE_AUDIO_WINDOWS",
+    "MILD",
+    "PRETRAININGS",
+    "REBALANCINGS",
+    "TEACHER",
+    "Method",
+    "Option",
+    "parse_method",
+]
 
 
 TEACHER = "teacher"
@@ -17,6 +26,9 @@ TEACHER = "teacher"
 
 MILD = "mild"
 """The remedy that looks how much audio of events there is."""
+
+LITTLE_AUDIO_WINDOWS = 22.0
+"""Windows of the median event below which there is little audio of events, if nothing else is asked for."""
 
 
 def _table(*methods: Method) -> dict[str, Method]:
@@ -35,7 +47,7 @@ REBALANCINGS = _table(
         "labels drawn by the square root of their size; where the median event has fewer windows than "
         "`adjusted_below`, logits raised in training by the log of how often labels are drawn",
         "Mahajan et al. 2018, arXiv:1805.00932; Menon et al. 2021, arXiv:2007.07314, equation 10",
-        {"adjusted_below": Option(10.0, 0.0, 1_000_000.0)},
+        {"adjusted_below": Option(LITTLE_AUDIO_WINDOWS, 0.0, 1_000_000.0)},
     ),
     Method("oversample", "events drawn as often as the largest class", "Japkowicz, Stephen 2002", {}),
     Method(

@@ -17,10 +17,14 @@ pytest.importorskip("tensorflow")
 from kwsembed import compare
 from kwsembed.audio import wav
 from kwsembed.cli.main import main
+from kwsembed.comparison.cell import CellRunner
 from kwsembed.comparison.clips import read_judged_clips
+from kwsembed.comparison.study import WHOLE, StudyPlan
 from kwsembed.comparison.study_folder import StudyFolder
+from kwsembed.config import TrainConfig
 from kwsembed.demo.sounds import background, whistle
 from kwsembed.errors import ConfigError
+from kwsembed.training.stages import Stages
 
 CONFIG = 'backbone = "lstm"\nwidth = 0.25\nwindow_s = 0.5\n[schedule]\nbatch_size = 4\nepoch_steps = 2\n'
 
@@ -187,6 +191,30 @@ def test_data_without_folds_are_split_anew_for_each_number(sounds, tmp_path):
     assert main(command) == 0
     judged = read_judged_clips(StudyFolder(tmp_path / "STUDY").clips)
     assert judged[1, "test"] != judged[2, "test"]
+
+
+@pytest.mark.slow
+def test_the_recipe_does_without_pretraining_where_there_is_little_audio(sounds, tmp_path, monkeypatch):
+    def pretrain(stages):
+        raise AssertionError("nothing is to be pretrained")
+
+    monkeypatch.setattr(Stages, "pretrain", pretrain)
+    config = TrainConfig.read(sounds.parent / "config.toml")
+    plan = StudyPlan(
+        str(sounds),
+        ("class_weight", "train", "clustering"),
+        (WHOLE,),
+        (3,),
+        (0,),
+        4,
+        streams=False,
+        config=config,
+    )
+    runner = CellRunner(plan, StudyFolder(tmp_path / "STUDY"), cache_dir=str(sounds.parent / "cache"))
+    _, recipe, pretrained = plan.cells({})
+    assert np.isfinite(runner.run(recipe)["test"]["balanced_error"])
+    with pytest.raises(AssertionError, match="nothing is to be pretrained"):
+        runner.run(pretrained)
 
 
 @pytest.mark.slow

@@ -172,6 +172,13 @@ def test_the_last_default_one_is_what_train_does():
     assert replace(found, schedule=TrainConfig().schedule) == TrainConfig()
 
 
+def test_only_that_one_looks_how_much_audio_of_events_there_is():
+    for name in DEFAULT_CONTENDERS:
+        config = parse_contender(name).config(TrainConfig(), steps=1600, seed=0)
+        assert (config.little_audio.below_windows > 0) == (name == "train")
+    assert parse_contender("train").config(TrainConfig(), steps=1600, seed=0).schedule.scratch_epochs == 16
+
+
 def stages_of(contender):
     if contender.distilled:
         return ("scratch_epochs", "pretrain_epochs", "head_epochs", "finetune_epochs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from kwsembed.audio import wav
-from kwsembed.config import AugmentConfig, ScheduleConfig, TrainConfig
+from kwsembed.config import AugmentConfig, LittleAudioConfig, ScheduleConfig, TrainConfig
 from kwsembed.data.cache import ClipStore, build_cache
 from kwsembed.errors import RunError
 from kwsembed.manifest import Manifest, assign_splits, read_manifest
@@ -22,7 +23,7 @@ from kwsembed.training.data import TrainingData
 from kwsembed.training.monitor import ClassifierMonitor
 from kwsembed.training.networks import CLASS_WEIGHTED, COMPANION, END_TO_END, FROZEN, PRETRAIN
 from kwsembed.training.rebalancing import epochs_of, rebalancing
-from kwsembed.training.record import remedy_in_words
+from kwsembed.training.record import describe, end_to_end_record, remedy_in_words
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import Stages
 from kwsembed.training.variables_file import save_variables
@@ -30,7 +31,10 @@ from kwsembed.training.variables_file import save_variables
 pytestmark = pytest.mark.slow
 
 CLIPS = {"beep": 4, "noise": 12}
-SCHEDULE = ScheduleConfig(batch_size=4, epoch_steps=1, finetune_epochs=2, finetune_learning_rate=0.05)
+SCHEDULE = ScheduleConfig(
+    batch_size=4, epoch_steps=1, finetune_epochs=2, finetune_learning_rate=0.05, scratch_epochs=3
+)
+ALWAYS_PRETRAINED = LittleAudioConfig(below_windows=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,18 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClipStore, Manifes
     return build_cache(manifest, cache_dir=root.parent / "cache", sample_rate_hz=16000), manifest
 
 
+@pytest.fixture
+def divided(corpus: tuple[ClipStore, Manifest]) -> tuple[ClipStore, Manifest]:
+    """The same, and of each piece of noise it is said of which of two kinds it is."""
+    store, manifest = corpus
+    other = store.with_splits([clip.split for clip in store.clips])
+    other.clips = tuple(
+        replace(clip, sublabel=f"kind{number % 2}" if clip.label == "noise" else None)
+        for number, clip in enumerate(store.clips)
+    )
+    return other, manifest
+
+
 def stages_of(
     corpus: tuple[ClipStore, Manifest],
     folder: Path,
@@ -57,6 +73,7 @@ def stages_of(
     sublabel_weight: float = 0.0,
     distillation_weight: float = 0.0,
     backwards_share: float = 0.0,
+    little_audio: LittleAudioConfig = ALWAYS_PRETRAINED,
     said: list[str] | None = None,
 ) -> Stages:
     """Stages whose pretraining is as if it had just been finished."""
@@ -71,6 +88,7 @@ def stages_of(
         sublabel_weight=sublabel_weight,
         distillation_weight=distillation_weight,
         backwards_share=backwards_share,
+        little_audio=little_audio,
         schedule=SCHEDULE,
         augment=augment,
     )
@@ -182,16 +200,6 @@ def test_events_are_heard_backwards_by_all_but_the_yardstick(
 class TestSublabels:
     """Noise of two kinds, told apart as a second task."""
 
-    @pytest.fixture
-    def divided(self, corpus: tuple[ClipStore, Manifest]) -> tuple[ClipStore, Manifest]:
-        store, manifest = corpus
-        other = store.with_splits([clip.split for clip in store.clips])
-        other.clips = tuple(
-            replace(clip, sublabel=f"kind{number % 2}" if clip.label == "noise" else None)
-            for number, clip in enumerate(store.clips)
-        )
-        return other, manifest
-
     def weights_of(self, stages: Stages, variant: str) -> list[np.ndarray]:
         return [variable.numpy() for variable in stages.networks.classifier(variant).variables]
 
@@ -232,6 +240,84 @@ class TestSublabels:
             self.weights_of(whole, END_TO_END), self.weights_of(broken, END_TO_END), strict=True
         ):
             np.testing.assert_array_equal(one, other)
+
+
+class TestLittleAudio:
+    """Beeps of five windows in all: less than what the default takes for little."""
+
+    def trained(
+        self,
+        corpus: tuple[ClipStore, Manifest],
+        folder: Path,
+        little: LittleAudioConfig,
+        *,
+        pretrained: float = 1.0,
+        sublabel_weight: float = 0.0,
+    ) -> tuple[list[np.ndarray], int]:
+        """The weights of the end-to-end network, and the epochs that they took."""
+        stages = stages_of(corpus, folder, "mild", little_audio=little, sublabel_weight=sublabel_weight)
+        start = stages.networks.pretrained()
+        start.set_weights([pretrained * weight for weight in start.get_weights()])
+        save_variables(stages.networks._run.weights(PRETRAIN), start.variables)
+        result = stages.train_end_to_end()
+        return stages.networks.classifier(END_TO_END).get_weights(), len(result["history"])
+
+    def test_the_end_to_end_network_starts_from_random_weights(
+        self, corpus: tuple[ClipStore, Manifest], tmp_path: Path
+    ) -> None:
+        one, epochs = self.trained(corpus, tmp_path / "one", LittleAudioConfig())
+        other, _ = self.trained(corpus, tmp_path / "other", LittleAudioConfig(), pretrained=0.5)
+        assert epochs == SCHEDULE.scratch_epochs
+        for mine, its in zip(one, other, strict=True):
+            np.testing.assert_array_equal(mine, its)
+
+    @pytest.mark.parametrize(
+        "settings", [LittleAudioConfig(below_windows=5), LittleAudioConfig(pretrained=True)]
+    )
+    def test_and_from_the_pretrained_ones_where_that_is_not_little_or_is_asked_for(
+        self, settings: LittleAudioConfig, corpus: tuple[ClipStore, Manifest], tmp_path: Path
+    ) -> None:
+        one, epochs = self.trained(corpus, tmp_path / "one", settings)
+        other, _ = self.trained(corpus, tmp_path / "other", settings, pretrained=0.5)
+        assert epochs == SCHEDULE.finetune_epochs
+        assert any(not np.array_equal(*pair) for pair in zip(one, other, strict=True))
+
+    def test_sublabels_are_told_apart_there_without_being_asked_for(
+        self,
+        corpus: tuple[ClipStore, Manifest],
+        divided: tuple[ClipStore, Manifest],
+        tmp_path: Path,
+    ) -> None:
+        def weights(name: str, data: tuple[ClipStore, Manifest], **options: Any) -> list[np.ndarray]:
+            settings = LittleAudioConfig(pretrained=True, **options)
+            return self.trained(data, tmp_path / name, settings)[0]
+
+        plain = weights("plain", corpus)
+        for name, options in (("more", {"below_windows": 5.0}), ("off", {"sublabel_weight": 0.0})):
+            for mine, its in zip(plain, weights(name, divided, **options), strict=True):
+                np.testing.assert_allclose(mine, its, atol=1e-6 if name == "off" else 1.0)
+        told_apart = weights("divided", divided)
+        assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(plain, told_apart, strict=True))
+
+    def test_the_run_says_so(
+        self, corpus: tuple[ClipStore, Manifest], divided: tuple[ClipStore, Manifest]
+    ) -> None:
+        config = TrainConfig(window_s=0.2)
+        for data, weight in ((corpus, 0.0), (divided, 0.5)):
+            said: list[str] = []
+            dataset = TrainingData.of(*data, config)
+            describe(dataset, data[1], said.append)
+            [start] = [line for line in said if line.startswith("end to end: ")]
+            assert "from random weights, not the pretrained ones: events have 5 windows" in start
+            assert "in the median, fewer than 22" in start
+            record = end_to_end_record(dataset)
+            assert (record["pretrained"], record["sublabel_weight"]) == (False, weight)
+            assert record["median_event_windows"] == 5
+        assert "sublabels: 3, told apart as a second task of the end-to-end network" in said
+        more = replace(config, little_audio=LittleAudioConfig(below_windows=5))
+        record = end_to_end_record(TrainingData.of(*divided, more))
+        assert (record["pretrained"], record["sublabel_weight"]) == (True, 0)
+        assert record["start"] == "from the pretrained weights"
 
 
 class TestDistillation:

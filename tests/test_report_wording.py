@@ -43,8 +43,6 @@ from kwsembed.report import wording
         (wording.listed(["a"]), "a"),
         (wording.listed(["a", "b", "c"]), "a, b and c"),
         (wording.listed(list("abcdefgh")), "a, b, c, d, e and 3 more"),
-        (wording.variant_name("end_to_end"), "pretrained, end to end"),
-        (wording.variant_name("new_one"), "new one"),
     ],
 )
 def test_numbers_and_names_are_said_as_people_say_them(said, expected):

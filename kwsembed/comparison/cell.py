@@ -31,6 +31,7 @@ from kwsembed.manifest import Manifest, read_manifest
 from kwsembed.models import embedder_of, forward
 from kwsembed.progress import silent
 from kwsembed.training.data import TrainingData
+from kwsembed.training.little_audio import end_to_end_training
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import Stages
 
@@ -106,7 +107,8 @@ class CellRunner:
                 backwards_share=data.config.backwards_share,
             )
             return stages.networks.classifier("class_weighted")
-        stages.pretrain()
+        if variant == "frozen" or cell.contender.distilled or end_to_end_training(data).pretrained:
+            stages.pretrain()
         if cell.contender.distilled:
             stages.train_head()
             stages.train_companion()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from kwsembed.config import ScheduleConfig, TrainConfig
+from kwsembed.config import LittleAudioConfig, ScheduleConfig, TrainConfig
 from kwsembed.errors import ConfigError
 from kwsembed.methods import PRETRAININGS, REBALANCINGS, parse_method
 
 YARDSTICK = "class_weight"
+RECIPE = "train"
+"""The end-to-end network of `kwsembed train`, by its defaults."""
 
 DEFAULT_CONTENDERS = (
     "none",
@@ -22,7 +24,7 @@ DEFAULT_CONTENDERS = (
     "clustering",
     "clustering/frozen",
     "clustering+class_weight:strength=0.5",
-    "clustering+mild+even_groups",  # the recipe of `kwsembed train`
+    RECIPE,
 )
 
 STAGE_EPOCHS = ("pretrain_epochs", "teacher_epochs", "head_epochs", "finetune_epochs", "scratch_epochs")
@@ -34,6 +36,7 @@ OVERRIDDEN = (
     "keep",
     "seed",
     *(f"schedule.{name}" for name in STAGE_EPOCHS),
+    *(f"little_audio.{entry.name}" for entry in dataclasses.fields(LittleAudioConfig)),
 )
 """Settings of `TrainConfig` that `Contender.config` replaces or a study does not use: its own say nothing."""
 
@@ -56,7 +59,8 @@ class Contender:
     """What is trained, from the budget of steps that all contenders share.
 
     Attributes:
-        name: As it was asked for: `REBALANCING`, `PRETRAINING`, `PRETRAINING/frozen`, each with options, and
+        name: As it was asked for: `train` (see `by_audio`), or `REBALANCING`, `PRETRAINING`,
+            `PRETRAINING/frozen`, each with options, and
             `+REBALANCING` for the head of a pretrained network (class weights if it is left out), and
             `+even_groups`, `+backwards`, `+sublabels` for all but frozen ones, `+natural_batches`,
             `+square_root_batches` or `+balanced_batches` for pretrained ones, and `+distilled` for those of
@@ -71,6 +75,8 @@ class Contender:
         even_groups: Whether the groups of a class are drawn alike, not in proportion to their audio.
         distilled: Whether it learns from a head on the frozen network too, and from a companion from random
             weights, both trained before it (see `kwsembed.training.distillation`).
+        by_audio: Whether, as in `kwsembed train`, it does without pretraining and tells sublabels apart where
+            there is little audio of events (see `LittleAudioConfig`); it has all of the budget then.
     """
 
     name: str
@@ -83,6 +89,7 @@ class Contender:
     pretrain_sampling: str = ""
     even_groups: bool = False
     distilled: bool = False
+    by_audio: bool = False
 
     @property
     def least_epochs(self) -> int:
@@ -115,6 +122,8 @@ class Contender:
             head = max(1, round(epochs * _DISTILLED_HEAD_SHARE))
             scratch = classifier = max(1, (epochs - head) // 3)
             pretraining = max(1, epochs - head - 2 * classifier)
+        if self.by_audio:
+            scratch = epochs
         factor = self.learning_rate_factor
         return dataclasses.replace(
             base,
@@ -125,6 +134,7 @@ class Contender:
             even_groups=(base.even_groups or _EVENNESS) if self.even_groups else 0.0,
             backwards_share=(base.backwards_share or _BACKWARDS_SHARE) if self.backwards else 0.0,
             distillation_weight=_DISTILLATION_WEIGHT if self.distilled else 0.0,
+            little_audio=LittleAudioConfig() if self.by_audio else LittleAudioConfig(below_windows=0.0),
             seed=seed,
             schedule=dataclasses.replace(
                 schedule,
@@ -151,6 +161,9 @@ def parse_contender(name: str) -> Contender:
                   rebalance='logit_adjusted', frozen=True, learning_rate_factor=1.0, sublabels=False,
                   backwards=False, pretrain_sampling='', even_groups=False, distilled=False)
     """
+    if name == RECIPE:
+        recipe = parse_contender("clustering+mild+even_groups")
+        return dataclasses.replace(recipe, name=RECIPE, by_audio=True)
     first, *further = name.split("+")
     switches = (_SUBLABELS, _BACKWARDS, _EVEN_GROUPS, _DISTILLED)
     added = [word for word in (*switches, *BATCHES) if word in further]
@@ -165,7 +178,7 @@ def parse_contender(name: str) -> Contender:
     if word not in (*REBALANCINGS, *PRETRAININGS):
         raise ConfigError(
             "unknown method to compare",
-            expected=f"one of {', '.join((*REBALANCINGS, *PRETRAININGS))}",
+            expected=f"one of {', '.join((RECIPE, *REBALANCINGS, *PRETRAININGS))}",
             received=name,
         )
     if word in REBALANCINGS:

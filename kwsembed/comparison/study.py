@@ -43,7 +43,7 @@ class Cell:
         # Cut, since a file system takes names of 255 bytes only; the checksum keeps long ones apart.
         word = "".join(c if c.isalnum() else "-" for c in self.contender.name)[:_LONGEST_WORD]
         values = dataclasses.asdict(self.contender)
-        for name in ("sublabels", "backwards", "pretrain_sampling", "even_groups", "distilled"):
+        for name in ("sublabels", "backwards", "pretrain_sampling", "even_groups", "distilled", "by_audio"):
             if not values[name]:
                 del values[name]  # as cells were called before there was such a thing
         settings = json.dumps(values, sort_keys=True)

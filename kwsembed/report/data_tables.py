@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kwsembed.report.run_record import VARIANT_NAMES, RunRecord
+from kwsembed.report.run_record import RunRecord
 from kwsembed.report.tables import Cell, Table, table
 from kwsembed.report.wording import UNKNOWN, counted, decimal, hours, percent
 
 SPLITS = ("train", "validation", "test")
-STAGE_NAMES = {"pretrain": "pretraining", "companion": "companion, to learn from", **VARIANT_NAMES}
 
 
 def clips_table(run: RunRecord) -> Table:
@@ -80,7 +79,7 @@ def composition_table(run: RunRecord) -> Table | None:
     columns: dict[str, Mapping[str, float]] = {
         "clips": {label: count / (sum(clips.values()) or 1) for label, count in clips.items()}
     }
-    columns |= {STAGE_NAMES.get(stage, stage): shares for stage, shares in stages.items()}
+    columns |= {run.name_of(stage): shares for stage, shares in stages.items()}
     in_loss = _share_in_loss(stages.get("class_weighted", {}), weights)
     rows: list[list[Cell | str]] = [
         [
@@ -104,6 +103,8 @@ def composition_table(run: RunRecord) -> Table | None:
         note = "Share in the loss: share of the batches with class weights only, times the class weight."
     if run.metrics.get("rebalance"):
         note = f"{note} Frozen and end to end against imbalance: {run.metrics['rebalance']}.".lstrip()
+    if run.metrics.get("end_to_end", {}).get("start"):
+        note = f"{note} End to end starts {run.metrics['end_to_end']['start']}.".lstrip()
     return table(headings, rows, groups=groups, note=note)
 
 

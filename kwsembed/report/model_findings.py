@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kwsembed.report.intervals import Interval, gain_interval
 from kwsembed.report.run_record import Figures, RunRecord
-from kwsembed.report.wording import Finding, decimal, digits_apart, listed, signed, variant_name
+from kwsembed.report.wording import Finding, decimal, digits_apart, listed, signed
 
 NOTABLE_DROP = 0.03  # of macro average precision, from validation to test
 
@@ -17,11 +17,11 @@ def kept(run: RunRecord) -> list[Finding]:
     """Which variant was kept, against the validation figures of the others."""
     macros = {key: _macro(splits["validation"]) for key, splits in run.variants.items()}
     measured = {key: macro for key, macro in macros.items() if macro is not None}
-    text = f"Kept: {variant_name(run.chosen)}."
+    text = f"Kept: {run.name_of(run.chosen)}."
     if run.chosen in measured and len(measured) > 1:
         own = measured.pop(run.chosen)
-        others = listed([f"{decimal(macro)} {variant_name(key)}" for key, macro in measured.items()])
-        text = f"Kept: {variant_name(run.chosen)}, macro average precision {decimal(own)} on validation, "
+        others = listed([f"{decimal(macro)} {run.name_of(key)}" for key, macro in measured.items()])
+        text = f"Kept: {run.name_of(run.chosen)}, macro average precision {decimal(own)} on validation, "
         text += f"against {others}."
         if own < max(measured.values()):
             text += " By this figure alone another variant would have been kept."
@@ -31,7 +31,7 @@ def kept(run: RunRecord) -> list[Finding]:
 
 def pretraining(run: RunRecord) -> list[Finding]:
     """Whether the better pretrained variant beats class weights only, and whether that could be chance."""
-    pretrained = [key for key in run.variants if key != "class_weighted"]
+    pretrained = run.pretrained_variants
     if not pretrained or "class_weighted" not in run.variants:
         return [
             Finding(
@@ -45,7 +45,7 @@ def pretraining(run: RunRecord) -> list[Finding]:
         return []
     text = (
         f"{signed(gain.estimate)} macro average precision over the event classes on {run.split} "
-        f"({variant_name(best)}, against class weights only; "
+        f"({run.name_of(best)}, against class weights only; "
         f"95 % interval {signed(gain.low)} to {signed(gain.high)})"
     )
     if gain.low > 0:

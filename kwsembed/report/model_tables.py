@@ -13,7 +13,6 @@ from kwsembed.report.wording import (
     percent,
     short,
     signed,
-    variant_name,
 )
 
 SPLITS = ("validation", "test")
@@ -27,7 +26,7 @@ def _best(values: list[float | None], *, highest: bool) -> float | None:
 
 def variants_table(run: RunRecord) -> Table | None:
     """Macro average precision and balanced error of each variant, the best of each column in bold."""
-    models = {variant_name(key): splits for key, splits in run.variants.items()}
+    models = {run.name_of(key): splits for key, splits in run.variants.items()}
     models[_INT8] = run.models["int8"]
     models = {name: splits for name, splits in models.items() if any(splits.values())}
     splits = [split for split in SPLITS if any(model[split] for model in models.values())]
@@ -40,7 +39,7 @@ def variants_table(run: RunRecord) -> Table | None:
             values = [None if figures is None else getattr(figures, field) for figures in measured]
             best = _best(values, highest=highest)
             of_models = dict(zip(models, values, strict=True))
-            digits = digits_apart([(of_models.get(variant_name(run.chosen)), of_models.get(_INT8))])
+            digits = digits_apart([(of_models.get(run.name_of(run.chosen)), of_models.get(_INT8))])
             columns.append(
                 [
                     Cell(decimal(v, digits), tone="strong" if v is not None and v == best else "")
@@ -60,13 +59,13 @@ def variants_table(run: RunRecord) -> Table | None:
 def precision_table(run: RunRecord) -> Table | None:
     """Average precision of each label by each variant, beside the prevalence that chance reaches."""
     split = run.split
-    models = {variant_name(key): splits[split] for key, splits in run.variants.items()}
+    models = {run.name_of(key): splits[split] for key, splits in run.variants.items()}
     models[_INT8] = run.models["int8"][split]
     measured = {name: figures for name, figures in models.items() if figures is not None}
     reference = run.figures or next(iter(measured.values()), None)
     if reference is None:
         return None
-    float_figures, int8_figures = measured.get(variant_name(run.chosen)), measured.get(_INT8)
+    float_figures, int8_figures = measured.get(run.name_of(run.chosen)), measured.get(_INT8)
     digits = 3
     if float_figures is not None and int8_figures is not None:
         digits = digits_apart(

@@ -69,10 +69,7 @@ def render(run: RunRecord) -> str:
             key_figures=run_facts.key_figures(run),
             clips=data_tables.clips_table(run),
             composition=data_tables.composition_table(run),
-            learning=[
-                (data_tables.STAGE_NAMES.get(stage, stage), *plots.learning_curves(run, stage))
-                for stage in run.history
-            ],
+            learning=[(run.name_of(stage), *plots.learning_curves(run, stage)) for stage in run.history],
             variants=model_tables.variants_table(run),
             precision=model_tables.precision_table(run),
             precision_recall=precision_recall,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kwsembed.report import wording
-from kwsembed.report.data_tables import STAGE_NAMES
 from kwsembed.report.model_findings import quantisation_loss
 from kwsembed.report.run_record import RunRecord
 from kwsembed.report.tables import Cell, Table, table
 
-STEP_NAMES = {"cache": "decoding", **STAGE_NAMES, "evaluate": "evaluation"}
+_OTHER_STEPS = {"cache": "decoding", "evaluate": "evaluation"}
 
 
 @dataclass(frozen=True)
@@ -82,9 +81,9 @@ def durations_table(run: RunRecord) -> Table | None:
     total = sum(value for value in stage_s.values() if value is not None)
     if not total:
         return None
-    rows = [
+    rows: list[list[Cell | str]] = [
         [
-            STEP_NAMES.get(name, name),
+            _OTHER_STEPS.get(name) or run.name_of(name),
             Cell("not recorded" if value is None else wording.seconds(value), share=value and value / total),
         ]
         for name, value in stage_s.items()

@@ -13,10 +13,13 @@ import numpy as np
 
 from kwsembed.errors import RunError
 
-VARIANT_NAMES = {
+_END_TO_END = "end_to_end"
+_NAMES = {
+    "pretrain": "pretraining",
+    "companion": "companion, to learn from",
     "class_weighted": "class weights only",
     "frozen": "pretrained, frozen",
-    "end_to_end": "pretrained, end to end",
+    _END_TO_END: "pretrained, end to end",
 }
 
 
@@ -96,6 +99,20 @@ class RunRecord:
     def chosen(self) -> str:
         """Name of the variant that was kept."""
         return str(self.metrics.get("chosen", {}).get("variant", ""))
+
+    @property
+    def pretrained_variants(self) -> tuple[str, ...]:
+        """The variants that start from the pretrained weights."""
+        without = {"class_weighted"}
+        if self.metrics.get(_END_TO_END, {}).get("pretrained") is False:
+            without.add(_END_TO_END)
+        return tuple(variant for variant in self.variants if variant not in without)
+
+    def name_of(self, stage: str) -> str:
+        """A stage or variant as people call it: `end_to_end` is "pretrained, end to end", if it was."""
+        if stage == _END_TO_END and stage in self.variants and stage not in self.pretrained_variants:
+            return "end to end, not pretrained"
+        return _NAMES.get(stage, stage.replace("_", " "))
 
     @property
     def split(self) -> str:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kwsembed.report.run_record import VARIANT_NAMES
-
 UNKNOWN = "–"
 
 
@@ -17,11 +15,6 @@ class Finding:
 
     tone: str
     text: str
-
-
-def variant_name(key: str) -> str:
-    """A variant as people call it: `end_to_end` is "pretrained, end to end"."""
-    return VARIANT_NAMES.get(key, key.replace("_", " "))
 
 
 def decimal(value: float | None, digits: int = 3) -> str:

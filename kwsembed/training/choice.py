@@ -12,13 +12,13 @@ SAME_PRECISION = 0.01
 """Difference of macro average precision that counts as none, as a run calls it none when int8 costs it."""
 
 CRITERIA = {
-    BETTER: "highest macro average precision on validation among the pretrained variants, "
+    BETTER: "highest macro average precision on validation of frozen and end to end, "
     f"end to end if they differ by less than {SAME_PRECISION:g}",
     BEST: "highest macro average precision on validation, where frozen has to be ahead of end to end, and "
     f"class weights only of the better of these, by {SAME_PRECISION:g}",
 }
 
-_PRETRAINED = ("frozen", "end_to_end")
+_CANDIDATES = ("frozen", "end_to_end")
 _YARDSTICK = "class_weighted"
 _IN_WORDS = {
     "frozen": "the frozen embedding",
@@ -57,7 +57,7 @@ def choose_variant(validation: Mapping[str, Mapping[str, Any]], *, keep: str = B
         >>> choose_variant(metrics).variant, choose_variant(metrics, keep="best").variant
         ('end_to_end', 'class_weighted')
     """
-    precision = {name: validation[name]["macro_average_precision"] for name in (*_PRETRAINED, _YARDSTICK)}
+    precision = {name: validation[name]["macro_average_precision"] for name in (*_CANDIDATES, _YARDSTICK)}
     kept = keep if keep in precision else _best(precision, yardstick=keep == BEST)
     others = ", ".join(f"{name} {precision[name]:.3f}" for name in precision if name != kept)
     sentence = (
@@ -67,10 +67,8 @@ def choose_variant(validation: Mapping[str, Mapping[str, Any]], *, keep: str = B
         sentence += ", as was asked for"
     elif kept == "end_to_end" and 0 < precision["frozen"] - precision[kept] < SAME_PRECISION:
         sentence += f", which is kept where precision differs by less than {SAME_PRECISION:g}"
-    if precision[_YARDSTICK] > max(precision[name] for name in _PRETRAINED):
-        sentence += (
-            "; class weights without pretraining did better here, so pretraining did not pay on this data"
-        )
+    if precision[_YARDSTICK] > max(precision[name] for name in _CANDIDATES):
+        sentence += "; class weights without pretraining did better here than either"
         if kept != _YARDSTICK:
             sentence += f" (--resume --keep {_YARDSTICK} ships that network)"
     criterion = CRITERIA.get(keep, f"{keep} was asked for")

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from kwsembed.losses.classification import focal, ldam, log_priors, logit_adjusted
 from kwsembed.methods import REBALANCINGS, parse_method
+from kwsembed.training.little_audio import median_event_windows
 
 PerExample = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """From classes `(batch,)` and logits `(batch, classes)` to losses `(batch,)`."""
@@ -96,20 +97,6 @@ def epochs_of(phases: Sequence[Phase], epochs: int) -> list[int]:
     while sum(counts) > max(epochs, len(counts)):
         counts[counts.index(max(counts))] -= 1
     return counts
-
-
-def median_event_windows(class_counts: np.ndarray, event: np.ndarray) -> float:
-    """How much audio of an event there is to learn from, in the median over the events.
-
-    Args:
-        class_counts: `(classes,)` windows of each class in the training split.
-        event: `(classes,)` bool, True for events.
-
-    Example:
-        >>> median_event_windows(np.array([9.0, 4.0, 40.0, 900.0]), np.array([True, True, True, False]))
-        9.0
-    """
-    return float(np.median(np.asarray(class_counts)[np.asarray(event)]))
 
 
 def balancing_weights(probabilities: np.ndarray) -> np.ndarray:

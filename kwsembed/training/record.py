@@ -12,7 +12,7 @@ from kwsembed.data.surroundings import Surroundings
 from kwsembed.manifest import Manifest
 from kwsembed.methods import MILD, REBALANCINGS, parse_method
 from kwsembed.training.data import TrainingData
-from kwsembed.training.rebalancing import median_event_windows
+from kwsembed.training.little_audio import end_to_end_training, median_event_windows
 
 _PACKAGES = (
     "kwsembed",
@@ -45,6 +45,8 @@ def describe(data: TrainingData, manifest: Manifest, say: Callable[[str], None])
     if _sublabels(data):
         say(f"sublabels: {len(_sublabels(data))}, told apart as a second task of the end-to-end network")
     say(f"against imbalance: {remedy_in_words(data)}")
+    if not end_to_end_training(data).pretrained:
+        say(f"end to end: {start_in_words(data)}")
     _describe_surroundings(data.surroundings, say)
     for file in (*_skipped(data), *_cut(data)):
         say(f"note: {file.name}: {file.reason}")
@@ -65,6 +67,29 @@ def remedy_in_words(data: TrainingData) -> str:
     return (
         f"{asked}, {taken}: events have {windows:.3g} windows to train on in the median, {relation} {below:g}"
     )
+
+
+def start_in_words(data: TrainingData) -> str:
+    """Where the end-to-end network starts from, and why, if not from the pretrained weights."""
+    how = end_to_end_training(data)
+    if how.pretrained:
+        return "from the pretrained weights"
+    return (
+        f"from random weights, not the pretrained ones: events have {how.windows:.3g} windows to train on in "
+        f"the median, fewer than {data.config.little_audio.below_windows:g} "
+        "(little_audio.pretrained = true in --config starts it from the pretrained ones)"
+    )
+
+
+def end_to_end_record(data: TrainingData) -> dict[str, Any]:
+    """What metrics.json says of how the end-to-end network was trained."""
+    how = end_to_end_training(data)
+    return {
+        "pretrained": how.pretrained,
+        "start": start_in_words(data),
+        "median_event_windows": how.windows,
+        "sublabel_weight": how.sublabel_weight,
+    }
 
 
 def _describe_surroundings(surroundings: Surroundings, say: Callable[[str], None]) -> None:
@@ -106,4 +131,4 @@ def _cut(data: TrainingData) -> tuple[SkippedFile, ...]:
 
 def _sublabels(data: TrainingData) -> list[str]:
     """Names of the sublabels that are trained on; none without a second task."""
-    return list(data.sublabels.names) if data.sublabels and data.config.sublabel_weight else []
+    return list(data.sublabels.names) if data.sublabels and end_to_end_training(data).sublabel_weight else []

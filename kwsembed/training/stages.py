@@ -18,6 +18,7 @@ from kwsembed.training.class_weights import class_factors, with_factors
 from kwsembed.training.classifying import ClassifierTraining, ClassifyingPhase
 from kwsembed.training.data import TrainingData
 from kwsembed.training.distillation import Distillation
+from kwsembed.training.little_audio import end_to_end_training
 from kwsembed.training.networks import (
     CLASS_WEIGHTED,
     COMPANION,
@@ -123,13 +124,13 @@ class Stages:
             lambda: self.networks.classifier_on(for_training(self.networks.embedder())),
             settings.scratch_epochs,
             settings.pretrain_learning_rate,
-            sublabel_weight=self._config.sublabel_weight,
+            sublabel_weight=end_to_end_training(self._data).sublabel_weight,
             even_groups=self._config.even_groups,
             backwards_share=self._config.backwards_share,
         )
 
     def train_end_to_end(self) -> dict[str, Any]:
-        """Trains the whole network from the pretrained weights.
+        """Trains the whole network, from the pretrained weights unless there is little audio of events.
 
         Raises:
             RunError: It is to learn from the networks before it, and one of them has not been trained.
@@ -138,12 +139,14 @@ class Stages:
         weight = self._config.distillation_weight
         if weight:
             self._require_trained(FROZEN, COMPANION)
+        how = end_to_end_training(self._data)
+        begin = self.networks.pretrained if how.pretrained else self.networks.embedder
         return self._classify(
             END_TO_END,
-            lambda: self.networks.classifier_on(for_training(self.networks.pretrained())),
-            settings.finetune_epochs,
-            settings.finetune_learning_rate,
-            sublabel_weight=self._config.sublabel_weight,
+            lambda: self.networks.classifier_on(for_training(begin())),
+            settings.finetune_epochs if how.pretrained else settings.scratch_epochs,
+            settings.finetune_learning_rate if how.pretrained else settings.pretrain_learning_rate,
+            sublabel_weight=how.sublabel_weight,
             distilled=weight,
             even_groups=self._config.even_groups,
             backwards_share=self._config.backwards_share,

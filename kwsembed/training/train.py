@@ -31,7 +31,7 @@ from kwsembed.training.data import TrainingData
 from kwsembed.training.judging import judge_variants
 from kwsembed.training.label_suspects import write_suspects
 from kwsembed.training.networks import COMPANION, END_TO_END, STAGES, VARIANTS
-from kwsembed.training.record import data_record, describe, remedy_in_words, versions
+from kwsembed.training.record import data_record, describe, end_to_end_record, remedy_in_words, versions
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.same_surroundings import check_same_surroundings
 from kwsembed.training.same_teacher import check_same_teacher
@@ -212,6 +212,7 @@ def train(
         "batch_composition": {stage: result["composition"] for stage, result in results.items()},
         "class_weights": results["class_weighted"]["class_weights"],
         "rebalance": remedy_in_words(dataset),
+        "end_to_end": end_to_end_record(dataset),
         "teacher": teacher,
         "labels_to_check": {"clips": suspected, "training_clips_as_learned": learned is not None},
         "variants": variants,

@@ -26,6 +26,7 @@ from kwsembed.manifest import Manifest
 from kwsembed.progress import ProgressLine
 from kwsembed.training.choice import choose_variant
 from kwsembed.training.data import TrainingData
+from kwsembed.training.little_audio import end_to_end_training
 from kwsembed.training.networks import END_TO_END, FROZEN
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import Stages
@@ -179,7 +180,8 @@ def _train_once(
         progress=lambda stage: ProgressLine(f"{title}: {stage}", unit="steps"),
         say=lambda text: None,  # compositions of batches: too many lines for a search
     )
-    stages.pretrain()
+    if setting.frozen or config.distillation_weight or end_to_end_training(data).pretrained:
+        stages.pretrain()
     if setting.frozen or config.distillation_weight:
         stages.train_head()
     if config.distillation_weight:
