@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="the package of the run directory imports it")
 
-from kwsembed.config import ScheduleConfig, TrainConfig
+from kwsembed.config import LittleAudioConfig, ScheduleConfig, TrainConfig
 from kwsembed.errors import RunError
 from kwsembed.manifest import read_manifest
 from kwsembed.training.run_directory import RunDirectory, new_run
@@ -46,6 +46,17 @@ def test_a_run_from_before_groups_were_drawn_alike_goes_on_drawing_as_it_did(tmp
     run.config.write_text("\n".join(line for line in lines if not line.startswith("even_groups")))
     assert run.check(TrainConfig(even_groups=0.0), manifest, resume=True)
     with pytest.raises(RunError, match=r"Expected even_groups = 0\.0\. Received: even_groups = 1\.0"):
+        run.check(TrainConfig(), manifest, resume=True)
+
+
+def test_a_run_from_before_it_mattered_how_much_audio_there_is_goes_on_as_it_did(tmp_path, manifest):
+    before = TrainConfig(little_audio=LittleAudioConfig(below_windows=0.0))
+    run = RunDirectory(tmp_path / "EARLIER")
+    run.start(before, manifest, resume=False)
+    section = run.config.read_text().index("[little_audio]")
+    run.config.write_text(run.config.read_text()[:section].rstrip() + "\n")
+    assert run.check(before, manifest, resume=True)
+    with pytest.raises(RunError, match=r"Expected below_windows = 0\.0\. Received: below_windows = 22\.0"):
         run.check(TrainConfig(), manifest, resume=True)
 
 

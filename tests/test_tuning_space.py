@@ -41,7 +41,7 @@ def test_the_ratio_is_searched_where_background_is_undersampled():
     space = by_name(groups=["rebalance"])
     assert space["rebalance"] == Choice("rebalance", ("mild", "class_weight", "undersample"))
     name = "rebalance.mild.adjusted_below"
-    assert space[name] == Range(name, 10.0, 2.5, 40.0, when=("rebalance", "mild"))
+    assert space[name] == Range(name, 22.0, 5.5, 88.0, when=("rebalance", "mild"))
     strength = space["rebalance.class_weight.strength"]
     assert (strength.low, strength.high, strength.when) == (0.25, 2.0, ("rebalance", "class_weight"))
     name = "rebalance.undersample.ratio"

@@ -159,7 +159,8 @@ def parse_contender(name: str) -> Contender:
         ... # doctest: +NORMALIZE_WHITESPACE
         Contender(name='siamese:margin=0.8/frozen+logit_adjusted', pretrain='siamese:margin=0.8',
                   rebalance='logit_adjusted', frozen=True, learning_rate_factor=1.0, sublabels=False,
-                  backwards=False, pretrain_sampling='', even_groups=False, distilled=False)
+                  backwards=False, pretrain_sampling='', even_groups=False, distilled=False,
+                  by_audio=False)
     """
     if name == RECIPE:
         recipe = parse_contender("clustering+mild+even_groups")
