@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ import kwsembed
 from kwsembed import TrainConfig, train, tune
 from kwsembed.audio import wav
 from kwsembed.cli.main import main
-from kwsembed.config import ScheduleConfig
+from kwsembed.config import LittleAudioConfig, ScheduleConfig
 from kwsembed.demo.sounds import background, door_knock, whistle
 from kwsembed.training.run_directory import config_toml
 from kwsembed.tuning.objective import figures_of
@@ -33,7 +34,14 @@ pytestmark = pytest.mark.slow
 SCHEDULE = ScheduleConfig(
     batch_size=8, epoch_steps=2, pretrain_epochs=4, head_epochs=1, finetune_epochs=4, scratch_epochs=1
 )
-CONFIG = TrainConfig(schedule=SCHEDULE, backbone="lstm", width=0.25, window_s=0.5, seed=5)  # traced soonest
+CONFIG = TrainConfig(
+    schedule=SCHEDULE,
+    backbone="lstm",  # traced soonest
+    width=0.25,
+    window_s=0.5,
+    seed=5,
+    little_audio=LittleAudioConfig(below_windows=0.0),  # else nothing would be pretrained on so few sounds
+)
 SEARCH = ("class_weights", "learning_rate")
 
 
@@ -111,6 +119,20 @@ def searched(
         say=said.append,
     )
     return out, said
+
+
+def test_nothing_is_pretrained_where_there_is_little_audio_and_only_the_end_to_end_network_is_judged(
+    sounds: Path, cache: Path, tmp_path: Path
+) -> None:
+    config, out = tmp_path / "config.toml", tmp_path / "SEARCH"
+    config.write_text(config_toml(replace(CONFIG, little_audio=LittleAudioConfig())))
+    process = subprocess.run(
+        command(sounds, cache, out, config, trials=1), env=environment(), capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    trial = json.loads((out / "trials/0000/result.json").read_text())
+    assert trial["status"] == "completed"
+    assert not list(out.glob("trials/0000/seed_5/checkpoints/pretrain*"))
 
 
 def test_a_killed_search_goes_on_with_the_trial_it_was_at(searched: tuple[Path, list[str]]) -> None:
