@@ -99,8 +99,9 @@ class ScheduleConfig:
         teacher_epochs: Epochs of pretraining by a teacher, from whom there is more to learn.
         head_epochs: Epochs of the head on the frozen embedding.
         finetune_epochs: Epochs of the end-to-end network that starts from the pretrained weights.
-        scratch_epochs: Epochs of the class-weighted network that starts from random weights.
-        pretrain_learning_rate: Peak learning rate of pretraining and of the network from random weights.
+        scratch_epochs: Epochs of networks that start from random weights: the class-weighted one, and the
+            end-to-end one where there is little audio of events.
+        pretrain_learning_rate: Peak learning rate of pretraining and of networks from random weights.
         head_learning_rate: Peak learning rate of the head.
         finetune_learning_rate: Peak learning rate of the end-to-end network.
         weight_decay: Decoupled weight decay of AdamW.

@@ -9,6 +9,7 @@ import math
 import pytest
 from toy_run import edit_metrics, write_toy_run
 
+from kwsembed.report.data_tables import composition_table
 from kwsembed.report.detection_findings import chance_of_at_least, hours_to_certify
 from kwsembed.report.findings import findings, headline
 from kwsembed.report.model_tables import quantisation_table
@@ -51,6 +52,25 @@ def test_pretraining_that_helps_is_said_to_help(clear_gain):
 def test_pretraining_that_harms_is_said_to_harm(clear_loss):
     assert "Pretraining made it worse: −" in said(clear_loss, "bad")
     assert "By this figure alone another variant would have been kept" in said(clear_loss)
+
+
+def test_a_network_that_started_from_random_weights_is_not_called_pretrained(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", strengths=(0.5, 2.0, 4.0), with_audio=False)
+    assert read_run(run).name_of("end_to_end") == "pretrained, end to end"
+    assert "(pretrained, end to end, against class weights only" in said(run)
+
+    def fix(metrics):
+        metrics["end_to_end"] = {"pretrained": False, "start": "from random weights: 5 windows"}
+
+    edit_metrics(run, fix)
+    record = read_run(run)
+    assert (record.name_of("end_to_end"), record.name_of("new_one")) == (
+        "end to end, not pretrained",
+        "new one",
+    )
+    assert record.pretrained_variants == ("frozen",)
+    assert "(pretrained, frozen, against class weights only" in said(run)
+    assert "End to end starts from random weights: 5 windows." in composition_table(record).note
 
 
 def test_a_gain_within_chance_is_not_called_a_gain(tmp_path):
