@@ -31,7 +31,6 @@ from kwsembed.manifest import Manifest, read_manifest
 from kwsembed.models import embedder_of, forward
 from kwsembed.progress import silent
 from kwsembed.training.data import TrainingData
-from kwsembed.training.little_audio import end_to_end_training
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import Stages
 
@@ -107,12 +106,7 @@ class CellRunner:
                 backwards_share=data.config.backwards_share,
             )
             return stages.networks.classifier("class_weighted")
-        if variant == "frozen" or cell.contender.distilled or end_to_end_training(data).pretrained:
-            stages.pretrain()
-        if cell.contender.distilled:
-            stages.train_head()
-            stages.train_companion()
-        (stages.train_head if variant == "frozen" else stages.train_end_to_end)()
+        stages.train(variant)
         return stages.networks.classifier(variant)
 
     def _judge(

@@ -64,6 +64,23 @@ class Stages:
         self._runner = StageRunner(data, run, say=say)
         self.networks = Networks(data, run)
 
+    def train(self, *variants: str) -> None:
+        """Trains some of what comes of pretraining, and before it whatever that starts or learns from.
+
+        Args:
+            variants: `frozen`, `end_to_end` or both.
+        """
+        learns = END_TO_END in variants and self._config.distillation_weight > 0
+        frozen = FROZEN in variants or learns
+        if frozen or end_to_end_training(self._data).pretrained:
+            self.pretrain()
+        if frozen:
+            self.train_head()
+        if learns:
+            self.train_companion()
+        if END_TO_END in variants:
+            self.train_end_to_end()
+
     def pretrain(self) -> dict[str, Any]:
         """Trains the embedder on the pretraining objective."""
         settings = self._config.schedule

@@ -26,7 +26,6 @@ from kwsembed.manifest import Manifest
 from kwsembed.progress import ProgressLine
 from kwsembed.training.choice import choose_variant
 from kwsembed.training.data import TrainingData
-from kwsembed.training.little_audio import end_to_end_training
 from kwsembed.training.networks import END_TO_END, FROZEN
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stages import Stages
@@ -180,17 +179,9 @@ def _train_once(
         progress=lambda stage: ProgressLine(f"{title}: {stage}", unit="steps"),
         say=lambda text: None,  # compositions of batches: too many lines for a search
     )
-    if setting.frozen or config.distillation_weight or end_to_end_training(data).pretrained:
-        stages.pretrain()
-    if setting.frozen or config.distillation_weight:
-        stages.train_head()
-    if config.distillation_weight:
-        stages.train_companion()
-    stages.train_end_to_end()
-    metrics = {
-        variant: _validation_metrics(stages, data, variant)
-        for variant in ((FROZEN, END_TO_END) if setting.frozen else (END_TO_END,))
-    }
+    variants = (FROZEN, END_TO_END) if setting.frozen else (END_TO_END,)
+    stages.train(*variants)
+    metrics = {variant: _validation_metrics(stages, data, variant) for variant in variants}
     variant = _kept(metrics) if setting.frozen else END_TO_END
     judged = {"variant": variant, "validation": metrics[variant]}
     atomic.write_json(done, judged)
