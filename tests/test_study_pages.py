@@ -146,12 +146,23 @@ def test_a_row_of_a_table_says_what_the_numbers_of_its_section_say(row, contende
     assert [] in found.values(), found
 
 
+ADDED_LATER = ("-further-cells", "-sublabels-cells")
+"""Endings of the archives that are to be unpacked over `NAME-cells`, in this order."""
+
+
 def archives_of_studies() -> list[list[Path]]:
-    """The cells of each study: an archive, and what `NAME-further-cells` adds to `NAME-cells`, after it."""
+    """The cells of each study: an archive, and after it those that were added to it."""
+
+    def order(path: Path) -> list[bool]:
+        return [ending in path.name for ending in reversed(ADDED_LATER)]
+
     studies: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(FILES.glob("*-cells.tar.xz")):
-        studies[path.name.replace("-further-cells", "-cells")].append(path)
-    return [sorted(paths, key=lambda path: "-further-cells" in path.name) for paths in studies.values()]
+        name = path.name
+        for ending in ADDED_LATER:
+            name = name.replace(ending, "-cells")
+        studies[name].append(path)
+    return [sorted(paths, key=order) for paths in studies.values()]
 
 
 @pytest.mark.parametrize("archives", archives_of_studies(), ids=lambda paths: paths[0].name)
