@@ -24,6 +24,7 @@ from kwsembed.comparison.study_folder import StudyFolder
 from kwsembed.config import TrainConfig
 from kwsembed.demo.sounds import background, whistle
 from kwsembed.errors import ConfigError
+from kwsembed.sole_use import sole_use
 from kwsembed.training.stages import Stages
 
 CONFIG = 'backbone = "lstm"\nwidth = 0.25\nwindow_s = 0.5\n[schedule]\nbatch_size = 4\nepoch_steps = 2\n'
@@ -118,6 +119,20 @@ def test_a_report_of_nothing_trains_nothing_and_lists_the_clips_of_every_fold(so
     [sitting] = folder.description()["sittings"]
     assert sitting["command"].startswith("kwsembed")
     assert "tensorflow" in sitting["versions"]
+
+
+def test_a_study_that_another_command_is_at_work_on_is_left_alone_but_can_be_looked_at(
+    sounds, tmp_path, capsys
+):
+    out = tmp_path / "STUDY"
+    assert main(command_of(sounds, out, "--report-only")) == 0
+    before = StudyFolder(out).description()
+    with sole_use(out):
+        assert main(command_of(sounds, out)) == 2
+        assert "another command is at work in this folder" in capsys.readouterr().err
+        assert main(command_of(sounds, out, "--report-only")) == 0
+    assert StudyFolder(out).description() == before
+    assert not list(StudyFolder(out).cells.glob("*"))
 
 
 def test_a_study_is_not_gone_on_with_under_other_noise(sounds, tmp_path, capsys):

@@ -24,6 +24,7 @@ from kwsembed.config import ScheduleConfig
 from kwsembed.demo.sounds import background, door_knock, whistle
 from kwsembed.errors import RunError
 from kwsembed.runtime.unknown import UnknownMeter
+from kwsembed.sole_use import sole_use
 from kwsembed.training.networks import COMPANION, STAGES
 
 pytestmark = pytest.mark.slow
@@ -190,6 +191,13 @@ def test_an_occupied_folder_is_refused_and_left_alone(finished: Path, sounds: Pa
     with pytest.raises(RunError, match="not empty"):
         train(sounds, tmp_path, config=CONFIG)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_run_that_another_command_is_at_work_on_is_refused(
+    finished: Path, sounds: Path, cache: Path
+) -> None:
+    with sole_use(finished), pytest.raises(RunError, match="another command is at work"):
+        train(sounds, finished, config=CONFIG, cache_dir=cache, resume=True)
 
 
 def test_resuming_with_other_settings_is_refused(finished: Path, sounds: Path, cache: Path) -> None:

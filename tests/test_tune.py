@@ -26,6 +26,7 @@ from kwsembed.audio import wav
 from kwsembed.cli.main import main
 from kwsembed.config import LittleAudioConfig, ScheduleConfig
 from kwsembed.demo.sounds import background, door_knock, whistle
+from kwsembed.sole_use import sole_use
 from kwsembed.training.run_directory import config_toml
 from kwsembed.tuning.objective import figures_of
 
@@ -224,6 +225,18 @@ def test_a_chief_and_two_workers_share_the_trials(
         for name in ("objective", "recall", "macro_average_precision"):
             assert shared[number][name] == alone[number][name]
     assert "2 of 2 trials done" in logs["chief"].read_text()
+
+
+def test_a_search_that_another_command_is_at_work_on_is_refused(
+    searched: tuple[Path, list[str]],
+    sounds: Path,
+    cache: Path,
+    config_file: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with sole_use(searched[0]):
+        assert main(command(sounds, cache, searched[0], config_file, trials=3)[3:]) == 2
+    assert "another command is at work" in capsys.readouterr().err
 
 
 def test_the_command_says_mistakes_in_one_line_and_exits_2(

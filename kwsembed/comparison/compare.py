@@ -27,6 +27,7 @@ from kwsembed.data.cache import build_cache, default_cache_dir
 from kwsembed.data.surroundings import Surroundings
 from kwsembed.manifest import Manifest, read_manifest
 from kwsembed.progress import ProgressLine
+from kwsembed.sole_use import sole_use
 from kwsembed.training.record import versions
 from kwsembed.training.same_surroundings import check_same_surroundings
 from kwsembed.training.teacher import teacher_record
@@ -157,13 +158,22 @@ def _run_study(
     begun = folder.plan.exists()
     if begun:  # before anything is written
         check_same_surroundings(folder.surroundings, surroundings)
-    if not (begun and report_only):  # a report does not change what is planned
+    if begun and report_only:  # changes nothing that is planned, and may look at a study under way
+        record_judged_clips(folder.clips, judged)
+        return write_results(folder, say=say)
+    folder.root.mkdir(parents=True, exist_ok=True)
+    with sole_use(folder.root):
         folder.claim(plan, command=command, versions=versions(), teacher=teacher, training=training)
         check_same_surroundings(folder.surroundings, surroundings)
-    record_judged_clips(folder.clips, judged)
-    if report_only:
+        record_judged_clips(folder.clips, judged)
+        if not report_only:
+            tell_unreached_ratios(plan, manifest, store, say)
+            _run_cells_of(plan, folder, processes=processes, cache_dir=cache_dir, say=say)
         return write_results(folder, say=say)
-    tell_unreached_ratios(plan, manifest, store, say)
+
+
+def _run_cells_of(plan: StudyPlan, folder: StudyFolder, *, processes: int, cache_dir: str, say: Say) -> None:
+    """Tunes and trains what is missing; after an error the results so far are written."""
 
     def run(cells: Sequence[Cell], title: str) -> None:
         run_cells(plan, folder, cells, processes=processes, cache_dir=cache_dir, title=title)
@@ -178,7 +188,6 @@ def _run_study(
     except BaseException:
         _write_what_is_there(folder, say)
         raise
-    return write_results(folder, say=say)
 
 
 def _write_what_is_there(folder: StudyFolder, say: Say) -> None:

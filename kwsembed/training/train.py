@@ -19,11 +19,12 @@ from kwsembed.config import TrainConfig
 from kwsembed.data.cache import build_cache, default_cache_dir
 from kwsembed.data.surroundings import check_folders
 from kwsembed.detection.post_processing import PostProcessing
-from kwsembed.manifest import assign_splits, read_manifest
+from kwsembed.manifest import Manifest, assign_splits, read_manifest
 from kwsembed.manifest.further import with_negatives
 from kwsembed.models import embedder_of
 from kwsembed.progress import Progress, ProgressLine
 from kwsembed.report import write_report
+from kwsembed.sole_use import sole_use
 from kwsembed.training import details, outcome, shipping
 from kwsembed.training.choice import choose_variant
 from kwsembed.training.class_weights import class_factors
@@ -136,10 +137,35 @@ def train(
     )
     # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
     run.start(config, manifest, resume=resume)
-    check_same_teacher(run, teacher)
-    check_same_surroundings(run.surroundings, dataset.surroundings)
-    describe(dataset, manifest, say)
-    stage_s: dict[str, float | None] = {"cache": time.monotonic() - started}
+    with sole_use(run.root):
+        check_same_teacher(run, teacher)
+        check_same_surroundings(run.surroundings, dataset.surroundings)
+        describe(dataset, manifest, say)
+        metrics = _train_into(
+            run,
+            dataset,
+            manifest,
+            teacher=teacher,
+            command=command or f"kwsembed.train({str(data)!r}, {str(out)!r})",
+            decoded_in_s=time.monotonic() - started,
+            say=say,
+        )
+    return TrainResult(run=run.root, metrics=metrics)
+
+
+def _train_into(
+    run: RunDirectory,
+    dataset: TrainingData,
+    manifest: Manifest,
+    *,
+    teacher: dict[str, str] | None,
+    command: str,
+    decoded_in_s: float,
+    say: Say,
+) -> dict[str, Any]:
+    """Trains, exports and reports what of it is missing; the content of metrics.json."""
+    config = dataset.config
+    stage_s: dict[str, float | None] = {"cache": decoded_in_s}
 
     stages = Stages(dataset, run, progress=lambda stage: _progress(stage, unit="steps"), say=say)
     steps: dict[str, Callable[[], dict[str, Any]]] = dict(
@@ -203,7 +229,7 @@ def train(
     )
     metrics = {
         "format": 1,
-        "command": command or f"kwsembed.train({str(data)!r}, {str(out)!r})",
+        "command": command,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seed": config.seed,
         "versions": versions(),
@@ -227,7 +253,7 @@ def train(
         say(f"labels to check: {suspected}, of clips that sound more like another one; see the report")
     say(f"report: {run.report}")
     say(f"bundle: {run.bundle}")
-    return TrainResult(run=run.root, metrics=metrics)
+    return metrics
 
 
 def _progress(title: str, *, unit: str) -> Progress:

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import grpc
 import keras_tuner
@@ -17,6 +18,7 @@ from kwsembed.errors import ConfigError, KwsembedError, RunError
 from kwsembed.manifest import Manifest, assign_splits, read_manifest
 from kwsembed.methods import SEARCH_GROUPS
 from kwsembed.progress import ProgressLine
+from kwsembed.sole_use import sole_use
 from kwsembed.training.class_weights import class_factors
 from kwsembed.training.same_surroundings import check_same_surroundings
 from kwsembed.training.teacher import teacher_record
@@ -150,11 +152,12 @@ def tune(
         for file in shared.store.skipped:
             say(f"note: {file.name}: {file.reason}")
         run = trial_runner(start, shared, folder, trials=trials, say=say)
-    if role != WORKER:
-        hparams.write_space(folder.logs, space)
-        oracle.on_end = Account(folder, asked, trials=trials, say=say)
-    tuner = DeploymentTuner(oracle, folder=folder, role=role, run=run)
-    _search(tuner, role, say)
+    with nullcontext() if role == WORKER else sole_use(folder.root):  # workers share it with their chief
+        if role != WORKER:
+            hparams.write_space(folder.logs, space)
+            oracle.on_end = Account(folder, asked, trials=trials, say=say)
+        tuner = DeploymentTuner(oracle, folder=folder, role=role, run=run)
+        _search(tuner, role, say)
     command = train_command(
         data, folder, background=background, test_folds=test_folds, validation_folds=validation_folds
     )
