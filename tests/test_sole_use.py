@@ -49,7 +49,9 @@ def test_different_folders_do_not_mind_each_other(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     with sole_use(tmp_path / "a"), sole_use(tmp_path / "b"):
-        pass
+        for name in ("a", "b"):
+            with pytest.raises(RunError, match=f"out={tmp_path / name}"), sole_use(tmp_path / name):
+                pytest.fail("two at a time")
 
 
 def test_where_folders_cannot_be_locked_work_goes_on(tmp_path, monkeypatch):
