@@ -55,9 +55,12 @@ def test_different_folders_do_not_mind_each_other(tmp_path):
 
 
 def test_where_folders_cannot_be_locked_work_goes_on(tmp_path, monkeypatch):
+    asked = []
+
     def no_locks(handle, operation):
+        asked.append(handle)
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("fcntl.flock", no_locks)
     with sole_use(tmp_path), sole_use(tmp_path):
-        pass
+        assert len(asked) == 2

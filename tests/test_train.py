@@ -193,11 +193,14 @@ def test_an_occupied_folder_is_refused_and_left_alone(finished: Path, sounds: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_run_that_another_command_is_at_work_on_is_refused(
+def test_a_run_that_another_command_is_at_work_on_is_refused_and_left_alone(
     finished: Path, sounds: Path, cache: Path
 ) -> None:
+    before = (finished / "config.toml").read_bytes()
+    other = dataclasses.replace(CONFIG, keep="class_weighted")
     with sole_use(finished), pytest.raises(RunError, match="another command is at work"):
-        train(sounds, finished, config=CONFIG, cache_dir=cache, resume=True)
+        train(sounds, finished, config=other, cache_dir=cache, resume=True)
+    assert (finished / "config.toml").read_bytes() == before
 
 
 def test_resuming_with_other_settings_is_refused(finished: Path, sounds: Path, cache: Path) -> None:

@@ -136,8 +136,9 @@ def train(
         store, manifest, config, progress=_progress("decoding noise", unit="recordings")
     )
     # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
-    run.start(config, manifest, resume=resume)
+    run.root.mkdir(parents=True, exist_ok=True)
     with sole_use(run.root):
+        run.start(config, manifest, resume=resume)
         check_same_teacher(run, teacher)
         check_same_surroundings(run.surroundings, dataset.surroundings)
         describe(dataset, manifest, say)
