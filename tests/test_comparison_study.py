@@ -95,12 +95,12 @@ def test_a_setting_that_an_older_version_did_not_know_stood_at_its_default(tmp_p
     folder = StudyFolder(tmp_path)
     folder.claim(plan_of())
     known = json.loads(folder.plan.read_text())
-    del known["settings"]["config"]["teacher"]
+    del known["settings"]["config"]["backwards_share"]
     del known["settings"]["config"]["schedule"]["teacher_epochs"]
     folder.plan.write_text(json.dumps(known))
     folder.claim(plan_of())
-    with pytest.raises(RunError, match=r"another config\.teacher"):
-        folder.claim(dataclasses.replace(plan_of(), config=TrainConfig(teacher="yamnet.tflite")))
+    with pytest.raises(RunError, match=r"another config\.backwards_share"):
+        folder.claim(dataclasses.replace(plan_of(), config=TrainConfig(backwards_share=0.3)))
 
 
 def test_a_study_from_before_groups_were_drawn_alike_goes_on_with_the_defaults_of_then(tmp_path):
@@ -127,6 +127,17 @@ def test_a_default_that_every_contender_overrides_may_change_while_a_study_goes_
         )
         folder.claim(dataclasses.replace(plan_of(), config=config))
     assert len(folder.description()["sittings"]) == 1
+
+
+def test_a_teacher_may_join_a_study_and_lie_elsewhere_later(tmp_path):
+    folder, taught = StudyFolder(tmp_path / "STUDY"), {"file": "yamnet.tflite", "sha256": "0" * 64}
+    folder.claim(plan_of())
+    for path in ("yamnet.tflite", "models/yamnet.tflite"):
+        plan = dataclasses.replace(plan_of(), config=TrainConfig(teacher=path))
+        folder.claim(plan, teacher=taught)
+        folder.claim(plan_of())  # without one, what the page says of the teacher stays
+        assert folder.description()["settings"]["config"]["teacher"] == path
+    assert folder.description()["teacher"] == taught
 
 
 def test_another_teacher_under_the_same_name_is_noticed(tmp_path):

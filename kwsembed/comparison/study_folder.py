@@ -17,6 +17,8 @@ from kwsembed.config import TrainConfig
 from kwsembed.errors import RunError
 from kwsembed.training.same_teacher import refuse_another
 
+_TEACHER = "teacher"
+
 
 class StudyFolder:
     """The folder of a study.
@@ -44,7 +46,8 @@ class StudyFolder:
     ) -> None:
         """Checks that what the folder holds can be gone on with, and writes nothing.
 
-        A study may be given more contenders, ratios, folds or seeds later; not other data or settings.
+        A study may be given more contenders, a teacher, ratios, folds or seeds later; not other data or
+        settings.
 
         Args:
             plan: The study.
@@ -62,7 +65,9 @@ class StudyFolder:
             # A setting that the version of then did not know stood where that version had it.
             earlier = {**_flat({"config": TrainConfig.recorded({}).to_dict()}), **_flat(known["settings"])}
             asked = {**_flat({"config": TrainConfig().to_dict()}), **_flat(now)}
-            compared = (earlier.keys() | asked.keys()) - {f"config.{name}" for name in OVERRIDDEN}
+            # Where the teacher lies does not matter, and one may join later: its file is compared below.
+            left_out = {f"config.{name}" for name in (*OVERRIDDEN, _TEACHER)}
+            compared = (earlier.keys() | asked.keys()) - left_out
             changed = sorted(name for name in compared if earlier.get(name) != asked.get(name))
             if changed:
                 name = changed[0]
@@ -121,11 +126,14 @@ class StudyFolder:
         training = {**known.get("training_clips", {}), **(training or {})}
         self.cells.mkdir(parents=True, exist_ok=True)
         sittings = known.get("sittings", [])
+        settings = _lasting(plan)
+        if known and not plan.config.teacher:
+            settings["config"][_TEACHER] = known["settings"]["config"].get(_TEACHER, "")
         sitting = {"command": command, "versions": versions or {}}
         if sitting not in sittings:
             sittings.append(sitting)
         described: dict[str, Any] = {
-            "settings": _lasting(plan),
+            "settings": settings,
             "extent": _extent(plan),
             "sittings": sittings,
         }
