@@ -13,7 +13,7 @@ pytest.importorskip("keras_tuner")
 
 from kwsembed.audio import wav
 from kwsembed.cli.main import main
-from kwsembed.config import TrainConfig
+from kwsembed.config import LittleAudioConfig, TrainConfig
 from kwsembed.errors import ConfigError, DataError, RunError
 from kwsembed.tuning import tune as tune_module
 from kwsembed.tuning.search_folder import SearchFolder, Trial
@@ -57,10 +57,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return numbers
 
 
-def tune(root: Path, data: Path, **options):
-    return tune_module.tune(
-        data, root / "SEARCH", trials=1, cache_dir=root / "cache", say=lambda text: None, **options
-    )
+def tune(root: Path, data: Path, *, say=lambda text: None, **options):
+    return tune_module.tune(data, root / "SEARCH", trials=1, cache_dir=root / "cache", say=say, **options)
 
 
 def play(monkeypatch: pytest.MonkeyPatch, role: str) -> None:
@@ -122,6 +120,32 @@ def test_background_shorter_than_a_window_does_only_where_other_events_are_heard
     data = sounds(tmp_path / "two", (*DECODABLE, "cat/train", "cat/validation"), seconds=0.5)
     tune(tmp_path / "two", data)
     assert trained == [0]
+
+
+@pytest.mark.parametrize(
+    ("options", "idle"),
+    [
+        ({}, "schedule.finetune_learning_rate, pretrain.clustering.scale, pretrain.clustering.margin"),
+        ({"frozen": True}, "schedule.finetune_learning_rate"),
+        (
+            {"config": TrainConfig(distillation_weight=0.5)},  # the frozen embedding's head teaches
+            "schedule.finetune_learning_rate",
+        ),
+        ({"search": ["class_weights", "width"]}, None),
+        ({"config": TrainConfig(little_audio=LittleAudioConfig(below_windows=0.0))}, None),
+    ],
+)
+def test_a_search_says_which_settings_change_nothing_on_so_little_audio(tmp_path, trained, options, idle):
+    said: list[str] = []
+    tune(tmp_path, sounds(tmp_path), say=said.append, **{"search": ["learning_rate", "pretrain"], **options})
+    notes = [line for line in said if "change nothing that is judged" in line]
+    if idle is None:
+        assert not notes
+    else:
+        [note] = notes
+        assert note.startswith("note: events have 1 windows to train on in the median")
+        named = note.partition("random weights, and ")[2].removesuffix(" change nothing that is judged")
+        assert set(named.split(", ")) == set(idle.split(", "))
 
 
 def test_a_window_longer_than_events_with_background_around_them_is_refused(tmp_path, trained):

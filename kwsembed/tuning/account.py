@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import ClipStore
 from kwsembed.manifest import Manifest
+from kwsembed.training.data import TrainingData
+from kwsembed.training.little_audio import end_to_end_training
 from kwsembed.tuning.search_folder import COMPLETED, FAILED, SearchFolder, Trial
+from kwsembed.tuning.space import Setting, without_effect
 
 
 class Account:
@@ -74,6 +77,25 @@ def what_is_judged(store: ClipStore, manifest: Manifest, config: TrainConfig) ->
     return (
         f"validation holds {hours:.2f} h of background, in which {target:g} false alarms per hour allow "
         f"{math.floor(target * hours)}"
+    )
+
+
+def what_changes_nothing(data: TrainingData, space: Sequence[Setting], *, frozen: bool) -> str:
+    """Which settings of a space are searched in vain, as there is little audio of events; nothing if none is.
+
+    Args:
+        data: Of the first trial; what is searched does not change how much audio there is.
+        space: What is searched.
+        frozen: Whether a head on the frozen embedding is judged too.
+    """
+    how = end_to_end_training(data)
+    counts = frozen or data.config.distillation_weight > 0
+    names = () if how.pretrained else without_effect(space, frozen=counts)
+    if not names:
+        return ""
+    return (
+        f"note: events have {how.windows:.3g} windows to train on in the median, so the end-to-end network "
+        f"starts from random weights, and {', '.join(names)} change nothing that is judged"
     )
 
 

@@ -122,6 +122,25 @@ def search_space(
     return tuple(found)
 
 
+def without_effect(space: Sequence[Setting], *, frozen: bool) -> tuple[str, ...]:
+    """Settings of a space that change nothing where the end-to-end network starts from random weights.
+
+    It learns as fast then as any other that does (see `kwsembed.training.little_audio`).
+
+    Args:
+        space: What is searched.
+        frozen: Whether a head on the pretrained network counts, by itself or as one to learn from.
+
+    Example:
+        >>> space = search_space(TrainConfig(), event_labels=["dog"], background_labels=["noise"],
+        ...                      groups=["pretrain", "learning_rate"])
+        >>> without_effect(space, frozen=True)
+        ('schedule.finetune_learning_rate',)
+    """
+    of_the_pretrained = ("schedule.finetune_learning_rate", *(() if frozen else ("pretrain.",)))
+    return tuple(setting.name for setting in space if setting.name.startswith(of_the_pretrained))
+
+
 def config_at(config: TrainConfig, values: Values) -> TrainConfig:
     """The config with the values of a point; numbers are rounded to four digits.
 

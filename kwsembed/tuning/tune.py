@@ -23,7 +23,7 @@ from kwsembed.training.class_weights import class_factors
 from kwsembed.training.same_surroundings import check_same_surroundings
 from kwsembed.training.teacher import teacher_record
 from kwsembed.tuning import hparams
-from kwsembed.tuning.account import Account, what_is_judged
+from kwsembed.tuning.account import Account, what_changes_nothing, what_is_judged
 from kwsembed.tuning.distribution import CHIEF, WORKER, await_chief, role_of
 from kwsembed.tuning.oracle import build_oracle
 from kwsembed.tuning.result import TuneResult, result_of, train_command
@@ -124,7 +124,7 @@ def tune(
         BACKGROUND_LABELS: list(manifest.background_labels),
     }
     folder.check(settings, manifest)  # before clips are decoded, which may take long
-    shared = None
+    shared, in_vain = None, ""
     if role != CHIEF:
         teacher_record(start)  # a teacher that cannot be asked is refused
         store = build_cache(
@@ -140,7 +140,8 @@ def tune(
             sample_rate_hz=start.frontend.sample_rate_hz,
             progress=ProgressLine("decoding noise", unit="recordings"),
         )
-        check_decoded(store, manifest, start, surroundings)
+        first = check_decoded(store, manifest, start, surroundings)
+        in_vain = what_changes_nothing(first, space, frozen=frozen)
         shared = TrialSetting(manifest, store, seeds=seeds, frozen=frozen, surroundings=surroundings)
     # Only now: data that cannot be used leave no folder behind, in the way once they are mended.
     folder.start(settings, manifest)
@@ -149,6 +150,8 @@ def tune(
     if shared is not None:
         check_same_surroundings(folder.surroundings, shared.surroundings)
         say(what_is_judged(shared.store, manifest, start))
+        if in_vain:
+            say(in_vain)
         for file in shared.store.skipped:
             say(f"note: {file.name}: {file.reason}")
         run = trial_runner(start, shared, folder, trials=trials, say=say)

@@ -31,8 +31,8 @@ def check_validation(manifest: Manifest) -> None:
 
 def check_decoded(
     store: ClipStore, manifest: Manifest, config: TrainConfig, surroundings: Surroundings
-) -> None:
-    """Refuses decoded clips that the first trial could not be trained on, or not be judged on once trained.
+) -> TrainingData:
+    """The data of the first trial; refuses what could not be trained on, or not be judged on once trained.
 
     Args:
         store: Decoded clips of training and validation.
@@ -43,7 +43,8 @@ def check_decoded(
     Raises:
         DataError: A label has no training clip, or validation has no event or no background, or too little.
     """
-    audio = TrainingData.of(store, manifest, config, surroundings=surroundings).audio("validation")
+    data = TrainingData.of(store, manifest, config, surroundings=surroundings)
+    audio = data.audio("validation")
 
     def is_heard(streams: Iterable[Stream]) -> bool:
         return any(len(stream.waveform) >= audio.window_samples for stream in streams)
@@ -58,3 +59,4 @@ def check_decoded(
             where=manifest.source,
             fix="add clips to the validation split, or make window_s smaller",
         )
+    return data
