@@ -14,6 +14,8 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+from toy_teacher import write_keras
+
 from kwsembed import compare
 from kwsembed.audio import wav
 from kwsembed.cli.main import main
@@ -71,6 +73,8 @@ def command_of(sounds: Path, out: Path, *more: str) -> list[str]:
         (["--seed", "-1"], "a seed is out of range"),
         (["--seed", str(2**32)], "a seed is out of range"),
         (["--config", "nowhere.toml"], "nowhere.toml"),
+        (["--methods", "class_weight", "teacher", "--teacher", "nowhere.tflite"], "nowhere.tflite"),
+        (["--teacher", "yamnet.tflite"], "add teacher to --methods, or leave --teacher out"),
     ],
 )
 def test_mistakes_are_one_line_exit_2_and_leave_nothing_behind(sounds, tmp_path, capsys, more, said):
@@ -265,3 +269,19 @@ def test_a_killed_study_goes_on_cell_by_cell_and_may_then_grow(sounds, tmp_path)
     text = folder.page.read_text(encoding="utf-8")
     assert "At 4:1" in text
     assert "class weights" in text
+
+
+@pytest.mark.slow
+def test_a_teacher_joins_a_study_that_began_without_one(sounds, tmp_path):
+    out, folder = tmp_path / "STUDY", StudyFolder(tmp_path / "STUDY")
+    one_fold = ("--folds", "3", "--processes", "1")
+    assert main(command_of(sounds, out, *one_fold)) == 0
+    before = {path: path.stat().st_mtime_ns for path in folder.cells.glob("*.json")}
+    teacher = write_keras(tmp_path)
+    taught = ("--methods", "class_weight", "teacher/frozen", "--teacher", str(teacher))
+    assert main(command_of(sounds, out, *one_fold, *taught)) == 0
+    assert all(path.stat().st_mtime_ns == changed for path, changed in before.items())
+    [record] = [one for one in folder.records() if one["contender"]["pretrain"] == "teacher"]
+    assert np.isfinite(record["test"]["balanced_error"])
+    assert folder.description()["teacher"]["file"] == teacher.name
+    assert str(teacher) in folder.page.read_text(encoding="utf-8")

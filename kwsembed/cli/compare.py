@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 import shlex
 import sys
+from collections.abc import Sequence
 from typing import Any
 
+from kwsembed.comparison.contender import parse_contender
 from kwsembed.config import TrainConfig
 from kwsembed.errors import ConfigError
-from kwsembed.methods import PRETRAININGS, REBALANCINGS
+from kwsembed.methods import PRETRAININGS, REBALANCINGS, TEACHER, parse_method
 
 
 def add_parser(subparsers: Any) -> None:
@@ -63,6 +66,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--background", action="append", default=[], metavar="NAME", help="see train")
     parser.add_argument("--config", metavar="FILE", help="TOML settings that all methods share")
+    parser.add_argument(
+        "--teacher", metavar="FILE", help="the model that the method `teacher` imitates, as in train"
+    )
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="cells at a time (default: 2)")
     parser.add_argument(
         "--report-only", action="store_true", help="train nothing; write the page from the cells so far"
@@ -90,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
     if args.seeds < 1:
         raise ConfigError("--seeds is out of range", expected="1 or more", received=f"{args.seeds}")
     config = TrainConfig.read(args.config) if args.config else None
+    if args.teacher is not None:
+        config = _taught(config or TrainConfig(), args.teacher, args.methods or ())
 
     from kwsembed import compare
 
@@ -111,3 +119,16 @@ def run(args: argparse.Namespace) -> int:
         command=shlex.join(["kwsembed", *sys.argv[1:]]),
     )
     return 0
+
+
+def _taught(config: TrainConfig, teacher: str, methods: Sequence[str]) -> TrainConfig:
+    """The settings with a teacher, if a method has one: a study without would be none of what was asked."""
+    pretrainings = [one.pretrain for one in map(parse_contender, methods) if one.pretrain]
+    if not any(parse_method(one, PRETRAININGS, kind="method")[0].name == TEACHER for one in pretrainings):
+        raise ConfigError(
+            "no method of the study learns from a teacher",
+            expected=f"{TEACHER} among --methods, such as {TEACHER} or {TEACHER}/frozen",
+            received=f"--teacher {teacher}",
+            fix=f"add {TEACHER} to --methods, or leave --teacher out",
+        )
+    return dataclasses.replace(config, teacher=teacher)
