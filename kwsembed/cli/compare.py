@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from kwsembed.comparison.contender import parse_contender
 from kwsembed.config import TrainConfig
 from kwsembed.errors import ConfigError
 from kwsembed.methods import PRETRAININGS, REBALANCINGS, TEACHER, parse_method
@@ -123,6 +122,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _taught(config: TrainConfig, teacher: str, methods: Sequence[str]) -> TrainConfig:
     """The settings with a teacher, if a method has one: a study without would be none of what was asked."""
+    from kwsembed.comparison.contender import parse_contender
+
     pretrainings = [one.pretrain for one in map(parse_contender, methods) if one.pretrain]
     if not any(parse_method(one, PRETRAININGS, kind="method")[0].name == TEACHER for one in pretrainings):
         raise ConfigError(
