@@ -95,7 +95,7 @@ def what_changes_nothing(data: TrainingData, space: Sequence[Setting], *, frozen
         return ""
     return (
         f"note: events have {how.windows:.3g} windows to train on in the median, so the end-to-end network "
-        f"starts from random weights, and {', '.join(names)} change nothing that is judged"
+        f"starts from random weights, and nothing that is judged depends on {', '.join(names)}"
     )
 
 
