@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kwsembed.config_sections import AugmentConfig, LittleAudioConfig, ScheduleConfig
+from kwsembed.config_sections import AugmentConfig, LittleAudioConfig, ScheduleConfig, TaughtConfig
 from kwsembed.errors import ConfigError
 from kwsembed.frontend.config import FrontendConfig
 from kwsembed.methods import MILD, PRETRAININGS, REBALANCINGS, TEACHER, parse_method
 from kwsembed.settings import from_plain, require, require_named, require_not_negative, require_positive
 
-__all__ = ["AugmentConfig", "LittleAudioConfig", "ScheduleConfig", "TrainConfig"]
+__all__ = ["AugmentConfig", "LittleAudioConfig", "ScheduleConfig", "TaughtConfig", "TrainConfig"]
 
 BACKBONES = ("ds_cnn", "bc_resnet", "lstm")
 BY_METHOD = "by_method"
@@ -47,8 +47,8 @@ class TrainConfig:
         even_groups: How evenly the groups (recordings, speakers) of a label are drawn, 0 to 1: 0 in
             proportion to the audio they hold, 1 all alike, but a recording of more than 120 windows as often
             as several. The yardstick draws by audio, as is usual.
-        teacher: File of the model that the pretraining `teacher` imitates (see
-            `kwsembed.teaching.load_teacher`); empty for none.
+        teacher: File of the model that the pretraining `teacher` imitates, and that the end-to-end variant is
+            taught by if `taught` says so (see `kwsembed.teaching.load_teacher`); empty for none.
         rebalance: Remedy for imbalance of the frozen and the end-to-end variant, and its options (see
             `kwsembed.methods.REBALANCINGS`); the yardstick has class weights in inverse proportion to class
             size whatever is asked for here. `mild` looks how much audio of events there is.
@@ -92,6 +92,7 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     little_audio: LittleAudioConfig = field(default_factory=LittleAudioConfig)
+    taught: TaughtConfig = field(default_factory=TaughtConfig)
 
     def __post_init__(self) -> None:
         require_named(self, "backbone", BACKBONES)
@@ -101,6 +102,18 @@ class TrainConfig:
             "pretraining by a teacher needs one",
             expected="a .tflite or .keras file that takes a waveform (--teacher FILE)",
             received=f"teacher={self.teacher!r}",
+        )
+        require(
+            bool(self.teacher) or not self.taught.weight,
+            "a network that is taught needs a teacher",
+            expected="a .tflite or .keras file that takes a waveform (--teacher FILE)",
+            received=f"taught.weight={self.taught.weight:g} and teacher={self.teacher!r}",
+        )
+        require(
+            not (self.taught.weight and self.distillation_weight),
+            "a network is taught by a teacher or by its companion, not by both",
+            expected="taught.weight = 0 or distillation_weight = 0",
+            received=f"{self.taught.weight:g} and {self.distillation_weight:g}",
         )
         require_named(self, "pretrain_sampling", (BY_METHOD, *SAMPLINGS))
         require_named(self, "keep", KEPT)

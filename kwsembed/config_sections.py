@@ -1,4 +1,4 @@
-"""Sections of a run's settings: augmentation, how long stages train, what little audio of events changes."""
+"""Sections of a run's settings: augmentation, lengths of stages, little audio of events, being taught."""
 
 from __future__ import annotations
 
@@ -123,6 +123,36 @@ class ScheduleConfig:
         require_not_negative(self, "weight_decay")
         require_positive(
             self, *(entry.name for entry in dataclasses.fields(self) if entry.name != "weight_decay")
+        )
+
+
+@dataclass(frozen=True)
+class TaughtConfig:
+    """What the end-to-end network learns from a head on the teacher, beside its labels.
+
+    Args:
+        weight: Of agreeing with it on training windows, beside 1 for their labels; 0 for not being taught.
+        windows: How many training windows it is asked about; they are heard again and again, so as many steps
+            as hold these make a round.
+        unlabelled: Folder of recordings without labels that it is asked about too; empty for none.
+        unlabelled_weight: Of agreeing with it on those.
+        unlabelled_windows: How many windows of them it is asked about; they come again likewise.
+    """
+
+    weight: float = 0.0
+    windows: int = 12_800
+    unlabelled: str = ""
+    unlabelled_weight: float = 1.0
+    unlabelled_windows: int = 32_000
+
+    def __post_init__(self) -> None:
+        require_not_negative(self, "weight", "unlabelled_weight")
+        require_positive(self, "windows", "unlabelled_windows")
+        require(
+            self.weight > 0 or not self.unlabelled,
+            "recordings without labels are for a network that is taught",
+            expected="taught.weight above 0, such as 1",
+            received=f"taught.weight={self.weight:g} and taught.unlabelled={self.unlabelled!r}",
         )
 
 

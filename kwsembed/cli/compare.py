@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import math
 import shlex
 import sys
-from collections.abc import Sequence
 from typing import Any
 
+from kwsembed.cli.options import with_teacher
 from kwsembed.config import TrainConfig
 from kwsembed.errors import ConfigError
 from kwsembed.methods import PRETRAININGS, REBALANCINGS, TEACHER, parse_method
@@ -34,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="METHOD",
         help=f"rebalancings ({', '.join(REBALANCINGS)}), pretrainings ({', '.join(PRETRAININGS)}), "
         "PRETRAINING/frozen, PRETRAINING+REBALANCING, METHOD+even_groups, METHOD+backwards, "
-        "METHOD+sublabels, PRETRAINING+distilled, "
+        "METHOD+sublabels, METHOD+taught, PRETRAINING+distilled, "
         "PRETRAINING+natural_batches (default: the best known ones)",
     )
     parser.add_argument(
@@ -66,7 +65,14 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--background", action="append", default=[], metavar="NAME", help="see train")
     parser.add_argument("--config", metavar="FILE", help="TOML settings that all methods share")
     parser.add_argument(
-        "--teacher", metavar="FILE", help="the model that the method `teacher` imitates, as in train"
+        "--teacher",
+        metavar="FILE",
+        help="the model that the method `teacher` imitates, as in train, and that METHOD+taught is taught by",
+    )
+    parser.add_argument(
+        "--unlabelled",
+        metavar="DIR",
+        help="recordings without labels for METHOD+taught, as in train; needs --teacher",
     )
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="cells at a time (default: 2)")
     parser.add_argument(
@@ -95,8 +101,8 @@ def run(args: argparse.Namespace) -> int:
     if args.seeds < 1:
         raise ConfigError("--seeds is out of range", expected="1 or more", received=f"{args.seeds}")
     config = TrainConfig.read(args.config) if args.config else None
-    if args.teacher is not None:
-        config = _taught(config or TrainConfig(), args.teacher, args.methods or ())
+    if args.teacher is not None or args.unlabelled is not None:
+        config = _taught(config or TrainConfig(), args)
 
     from kwsembed import compare
 
@@ -120,16 +126,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _taught(config: TrainConfig, teacher: str, methods: Sequence[str]) -> TrainConfig:
+def _taught(config: TrainConfig, args: argparse.Namespace) -> TrainConfig:
     """The settings with a teacher, if a method has one: a study without would be none of what was asked."""
     from kwsembed.comparison.contender import parse_contender
 
-    pretrainings = [one.pretrain for one in map(parse_contender, methods) if one.pretrain]
-    if not any(parse_method(one, PRETRAININGS, kind="method")[0].name == TEACHER for one in pretrainings):
+    contenders = [parse_contender(name) for name in args.methods or ()]
+    pretrainings = [
+        parse_method(one.pretrain, PRETRAININGS, kind="method") for one in contenders if one.pretrain
+    ]
+    taught = any(one.taught for one in contenders)
+    if args.unlabelled is not None and not taught:
+        raise ConfigError(
+            "no method of the study hears recordings without labels",
+            expected="METHOD+taught among --methods, such as class_weight+taught",
+            received=f"--unlabelled {args.unlabelled}",
+            fix="add +taught to a method, or leave --unlabelled out",
+        )
+    if not taught and not any(method.name == TEACHER for method, _ in pretrainings):
         raise ConfigError(
             "no method of the study learns from a teacher",
-            expected=f"{TEACHER} among --methods, such as {TEACHER} or {TEACHER}/frozen",
-            received=f"--teacher {teacher}",
+            expected=f"{TEACHER}, {TEACHER}/frozen or METHOD+taught among --methods",
+            received=f"--teacher {args.teacher}",
             fix=f"add {TEACHER} to --methods, or leave --teacher out",
         )
-    return dataclasses.replace(config, teacher=teacher)
+    return with_teacher(config, teacher=args.teacher, unlabelled=args.unlabelled, taught=taught)

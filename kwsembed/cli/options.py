@@ -77,6 +77,12 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
         help="pretrain by imitating a trained .tflite or .keras model of waveforms, such as YAMNet",
     )
     parser.add_argument(
+        "--unlabelled",
+        metavar="DIR",
+        help="recordings without labels, such as synthetic speech: the end-to-end network agrees with what a "
+        "head on the model of --teacher says of them, and of the training clips",
+    )
+    parser.add_argument(
         "--noise",
         metavar="DIR",
         help="recordings that are mixed into training clips besides background; never heard as a class",
@@ -110,7 +116,32 @@ def config_of(args: argparse.Namespace) -> TrainConfig:
     if args.impulse_responses is not None:
         rooms = str(Path(args.impulse_responses).resolve())
         augment = dataclasses.replace(augment, impulse_responses=rooms)
-    return dataclasses.replace(config, **given, augment=augment)
+    config = dataclasses.replace(config, **given, augment=augment)
+    return with_teacher(config, unlabelled=args.unlabelled, taught=args.unlabelled is not None)
+
+
+def with_teacher(
+    config: TrainConfig, *, teacher: str | None = None, unlabelled: str | None = None, taught: bool
+) -> TrainConfig:
+    """The settings with a teacher and what it is asked about; None leaves what they say.
+
+    Args:
+        config: Settings.
+        teacher: The teacher's file.
+        unlabelled: Folder of recordings without labels.
+        taught: Whether a network is taught by a head on the teacher.
+
+    Raises:
+        ConfigError: A network is to be taught, and there is no teacher.
+    """
+    how = config.taught
+    if taught:
+        how = dataclasses.replace(
+            how,
+            weight=how.weight or 1.0,
+            unlabelled=how.unlabelled if unlabelled is None else str(Path(unlabelled).resolve()),
+        )
+    return dataclasses.replace(config, teacher=config.teacher if teacher is None else teacher, taught=how)
 
 
 def folds(text: str) -> tuple[int, ...]:

@@ -104,6 +104,7 @@ class CellRunner:
                 sublabel_weight=data.config.sublabel_weight,
                 even_groups=data.config.even_groups,
                 backwards_share=data.config.backwards_share,
+                taught=data.config.taught.weight > 0,
             )
             return stages.networks.classifier("class_weighted")
         stages.train(variant)

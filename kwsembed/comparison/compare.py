@@ -23,8 +23,9 @@ from kwsembed.comparison.results import write_results
 from kwsembed.comparison.study import WHOLE, Cell, StudyPlan
 from kwsembed.comparison.study_folder import StudyFolder
 from kwsembed.config import TrainConfig
-from kwsembed.data.cache import build_cache, default_cache_dir
+from kwsembed.data.cache import ClipStore, build_cache, default_cache_dir
 from kwsembed.data.surroundings import Surroundings
+from kwsembed.data.unlabelled import Unlabelled, check_unlabelled
 from kwsembed.manifest import Manifest, read_manifest
 from kwsembed.progress import ProgressLine
 from kwsembed.sole_use import sole_use
@@ -151,6 +152,7 @@ def _run_study(
         sample_rate_hz=plan.config.frontend.sample_rate_hz,
         progress=ProgressLine("decoding noise", unit="recordings"),
     )
+    unlabelled = _unlabelled(plan, store)
     judged = judged_clips(manifest, store, plan.folds)
     training = training_digests(manifest, store, plan.folds)
     folder.check(plan, teacher=teacher, training=training)
@@ -158,6 +160,7 @@ def _run_study(
     begun = folder.plan.exists()
     if begun:  # before anything is written
         check_same_surroundings(folder.surroundings, surroundings)
+        check_same_surroundings(folder.unlabelled, unlabelled)
     if begun and report_only:  # changes nothing that is planned, and may look at a study under way
         record_judged_clips(folder.clips, judged)
         return write_results(folder, say=say)
@@ -165,11 +168,26 @@ def _run_study(
     with sole_use(folder.root):
         folder.claim(plan, command=command, versions=versions(), teacher=teacher, training=training)
         check_same_surroundings(folder.surroundings, surroundings)
+        check_same_surroundings(folder.unlabelled, unlabelled)
         record_judged_clips(folder.clips, judged)
         if not report_only:
             tell_unreached_ratios(plan, manifest, store, say)
             _run_cells_of(plan, folder, processes=processes, cache_dir=cache_dir, say=say)
         return write_results(folder, say=say)
+
+
+def _unlabelled(plan: StudyPlan, store: ClipStore) -> Unlabelled | None:
+    """The recordings without labels that some contenders hear, decoded; None if none does."""
+    folder = plan.config.taught.unlabelled
+    if not folder or not any(parse_contender(name).taught for name in plan.contenders):
+        return None
+    return Unlabelled.of(
+        folder,
+        store.clips,
+        cache_dir=store.folder,
+        sample_rate_hz=plan.config.frontend.sample_rate_hz,
+        progress=ProgressLine("decoding recordings without labels", unit="recordings"),
+    )
 
 
 def _run_cells_of(plan: StudyPlan, folder: StudyFolder, *, processes: int, cache_dir: str, say: Say) -> None:
@@ -206,9 +224,12 @@ def _all_folds(manifest: Manifest) -> Sequence[int]:
 
 
 def _teacher(plan: StudyPlan) -> dict[str, str] | None:
-    """The teacher of those contenders that have one; one that cannot be asked is refused before any work."""
+    """The teacher of those contenders that have one; what cannot be asked or heard is refused beforehand."""
     contenders = map(parse_contender, plan.contenders)
-    configs = [one.config(plan.config, steps=plan.steps, seed=0) for one in contenders if one.pretrain]
+    learning = [one for one in contenders if one.pretrain or one.taught]
+    configs = [one.config(plan.config, steps=plan.steps, seed=0) for one in learning]
+    for folder in {config.taught.unlabelled for config in configs if config.taught.unlabelled}:
+        check_unlabelled(folder)
     records = [teacher_record(config) for config in configs]
     return next((record for record in records if record is not None), None)
 

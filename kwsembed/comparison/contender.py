@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from kwsembed.config import LittleAudioConfig, ScheduleConfig, TrainConfig
+from kwsembed.config import LittleAudioConfig, ScheduleConfig, TaughtConfig, TrainConfig
 from kwsembed.errors import ConfigError
 from kwsembed.methods import PRETRAININGS, REBALANCINGS, parse_method
 
@@ -42,7 +42,7 @@ OVERRIDDEN = (
 
 _FROZEN = "/frozen"
 _SUBLABELS, _BACKWARDS, _EVEN_GROUPS = "sublabels", "backwards", "even_groups"
-_DISTILLED = "distilled"
+_DISTILLED, _TAUGHT = "distilled", "taught"
 BATCHES = {f"{sampling}_batches": sampling for sampling in ("natural", "square_root", "balanced")}
 """How a name says in what proportions pretraining draws classes (see `class_probabilities`)."""
 
@@ -50,6 +50,7 @@ _SUBLABEL_WEIGHT = 0.5  # unless the study's settings name another
 _BACKWARDS_SHARE = 0.3  # likewise
 _EVENNESS = 1.0  # likewise
 _DISTILLATION_WEIGHT = 0.5
+_TAUGHT_WEIGHT = 1.0  # likewise
 _HEAD_SHARE = 0.15  # of the budget, where the rest goes to pretraining
 _DISTILLED_HEAD_SHARE = 0.03  # likewise, where an end-to-end network learns from it
 
@@ -62,9 +63,9 @@ class Contender:
         name: As it was asked for: `train` (see `by_audio`), or `REBALANCING`, `PRETRAINING`,
             `PRETRAINING/frozen`, each with options, and
             `+REBALANCING` for the head of a pretrained network (class weights if it is left out), and
-            `+even_groups`, `+backwards`, `+sublabels` for all but frozen ones, `+natural_batches`,
-            `+square_root_batches` or `+balanced_batches` for pretrained ones, and `+distilled` for those of
-            them that are not frozen.
+            `+even_groups`, `+backwards`, `+sublabels` and `+taught` for all but frozen ones,
+            `+natural_batches`, `+square_root_batches` or `+balanced_batches` for pretrained ones, and
+            `+distilled` for those of them that are not frozen.
         pretrain: Pretraining method with options; None trains from random weights.
         rebalance: Remedy of the classifier.
         frozen: Whether the pretrained network is frozen under the head.
@@ -77,6 +78,8 @@ class Contender:
             weights, both trained before it (see `kwsembed.training.distillation`).
         by_audio: Whether, as in `kwsembed train`, it does without pretraining and tells sublabels apart where
             there is little audio of events (see `LittleAudioConfig`); it has all of the budget then.
+        taught: Whether it agrees with a head on the study's teacher, beside learning its labels (see
+            `TaughtConfig`).
     """
 
     name: str
@@ -90,6 +93,7 @@ class Contender:
     even_groups: bool = False
     distilled: bool = False
     by_audio: bool = False
+    taught: bool = False
 
     @property
     def least_epochs(self) -> int:
@@ -134,6 +138,9 @@ class Contender:
             even_groups=(base.even_groups or _EVENNESS) if self.even_groups else 0.0,
             backwards_share=(base.backwards_share or _BACKWARDS_SHARE) if self.backwards else 0.0,
             distillation_weight=_DISTILLATION_WEIGHT if self.distilled else 0.0,
+            taught=dataclasses.replace(base.taught, weight=base.taught.weight or _TAUGHT_WEIGHT)
+            if self.taught
+            else TaughtConfig(),
             little_audio=LittleAudioConfig() if self.by_audio else LittleAudioConfig(below_windows=0.0),
             seed=seed,
             schedule=dataclasses.replace(
@@ -160,17 +167,17 @@ def parse_contender(name: str) -> Contender:
         Contender(name='siamese:margin=0.8/frozen+logit_adjusted', pretrain='siamese:margin=0.8',
                   rebalance='logit_adjusted', frozen=True, learning_rate_factor=1.0, sublabels=False,
                   backwards=False, pretrain_sampling='', even_groups=False, distilled=False,
-                  by_audio=False)
+                  by_audio=False, taught=False)
     """
     if name == RECIPE:
         recipe = parse_contender("clustering+mild+even_groups")
         return dataclasses.replace(recipe, name=RECIPE, by_audio=True)
     first, *further = name.split("+")
-    switches = (_SUBLABELS, _BACKWARDS, _EVEN_GROUPS, _DISTILLED)
+    switches = (_SUBLABELS, _BACKWARDS, _EVEN_GROUPS, _DISTILLED, _TAUGHT)
     added = [word for word in (*switches, *BATCHES) if word in further]
     for word in added:
         further.remove(word)
-    sublabels, backwards, even_groups, distilled = (word in added for word in switches)
+    sublabels, backwards, even_groups, distilled, taught = (word in added for word in switches)
     batches = [word for word in added if word in BATCHES]
     remedy = "+".join(further)
     frozen = first.endswith(_FROZEN)
@@ -203,7 +210,13 @@ def parse_contender(name: str) -> Contender:
                 received=name,
             )
         return Contender(
-            name, None, method, sublabels=sublabels, backwards=backwards, even_groups=even_groups
+            name,
+            None,
+            method,
+            sublabels=sublabels,
+            backwards=backwards,
+            even_groups=even_groups,
+            taught=taught,
         )
     parse_method(method, PRETRAININGS, kind="method")
     if frozen and sublabels:
@@ -216,6 +229,12 @@ def parse_contender(name: str) -> Contender:
         raise ConfigError(
             "a head on a frozen network is not taught by other networks, but one of those that teach",
             expected=f"{method}+{_DISTILLED}",
+            received=name,
+        )
+    if taught and (frozen or distilled):
+        raise ConfigError(
+            "a network on a frozen embedding, or with a companion, is not taught by a head on the teacher",
+            expected=f"{method}+{_TAUGHT}",
             received=name,
         )
     if len(batches) > 1:
@@ -232,6 +251,7 @@ def parse_contender(name: str) -> Contender:
         pretrain_sampling=BATCHES[batches[0]] if batches else "",
         even_groups=even_groups,
         distilled=distilled,
+        taught=taught,
     )
 
 

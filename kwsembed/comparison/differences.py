@@ -104,8 +104,9 @@ def pairs_asked_for(names: Sequence[str]) -> list[tuple[str, str]]:
     """Which differences are told of beside those from class weights.
 
     End to end against frozen, clustering against siamese with the same remedy, a method against itself with
-    other options, without events played backwards, without groups drawn alike, without distillation or with
-    other batches, and a pretrained network against one without pretraining that has the same remedy.
+    other options, without events played backwards, without groups drawn alike, without distillation, without
+    a teacher or with other batches, and a pretrained network against one without pretraining that has the
+    same remedy.
     """
     pairs = [(name.replace("/frozen", ""), name) for name in names if "/frozen" in name]
     pairs += [
@@ -113,7 +114,7 @@ def pairs_asked_for(names: Sequence[str]) -> list[tuple[str, str]]:
     ]
     pairs += [(_without_options(name), name) for name in names if ":" in name]
     pairs += [(name, name.partition("+")[2]) for name in names if "+" in name]
-    for added in ("+backwards", "+even_groups", "+distilled"):
+    for added in ("+backwards", "+even_groups", "+distilled", "+taught"):
         pairs += [(name, name.replace(added, "")) for name in names if added in name]
     pairs += [(_without_batches(name), name) for name in names if _without_batches(name) != name]
     return [pair for pair in dict.fromkeys(pairs) if set(pair) <= set(names) and YARDSTICK not in pair]

@@ -14,6 +14,8 @@ from kwsembed.comparison.trials import tuning_trials
 from kwsembed.config import TrainConfig
 
 _LONGEST_WORD = 100
+_LATER = ("sublabels", "backwards", "pretrain_sampling", "even_groups", "distilled", "by_audio", "taught")
+"""What a contender could not be when the first cells were named; see `Cell.name`."""
 
 WHOLE = 0.0
 """Stands for data that are not thinned, where a ratio is expected."""
@@ -43,7 +45,7 @@ class Cell:
         # Cut, since a file system takes names of 255 bytes only; the checksum keeps long ones apart.
         word = "".join(c if c.isalnum() else "-" for c in self.contender.name)[:_LONGEST_WORD]
         values = dataclasses.asdict(self.contender)
-        for name in ("sublabels", "backwards", "pretrain_sampling", "even_groups", "distilled", "by_audio"):
+        for name in _LATER:
             if not values[name]:
                 del values[name]  # as cells were called before there was such a thing
         settings = json.dumps(values, sort_keys=True)

@@ -17,7 +17,8 @@ from kwsembed.config import TrainConfig
 from kwsembed.errors import RunError
 from kwsembed.training.same_teacher import refuse_another
 
-_TEACHER = "teacher"
+_TEACHER, _TAUGHT = "teacher", "taught"
+_TAUGHT_WEIGHT = f"config.{_TAUGHT}.weight"
 
 
 class StudyFolder:
@@ -33,6 +34,7 @@ class StudyFolder:
         self.plan = self.root / "study.json"
         self.clips = self.root / "clips.csv"
         self.surroundings = self.root / "surroundings.json"
+        self.unlabelled = self.root / "unlabelled.json"
         self.results = self.root / "results.csv"
         self.page = self.root / "report.html"
         self._unfinished = self.root / "unfinished"
@@ -68,6 +70,9 @@ class StudyFolder:
             # Where the teacher lies does not matter, and one may join later: its file is compared below.
             left_out = {f"config.{name}" for name in (*OVERRIDDEN, _TEACHER)}
             compared = (earlier.keys() | asked.keys()) - left_out
+            # Nor need it be said again, or before any contender does it, how some are taught by it.
+            if not (earlier[_TAUGHT_WEIGHT] and asked[_TAUGHT_WEIGHT]):
+                compared -= {name for name in compared if name.startswith(f"config.{_TAUGHT}.")}
             changed = sorted(name for name in compared if earlier.get(name) != asked.get(name))
             if changed:
                 name = changed[0]
@@ -129,6 +134,8 @@ class StudyFolder:
         settings = _lasting(plan)
         if known and not plan.config.teacher:
             settings["config"][_TEACHER] = known["settings"]["config"].get(_TEACHER, "")
+        if known and not plan.config.taught.weight and _TAUGHT in known["settings"]["config"]:
+            settings["config"][_TAUGHT] = known["settings"]["config"][_TAUGHT]
         sitting = {"command": command, "versions": versions or {}}
         if sitting not in sittings:
             sittings.append(sitting)

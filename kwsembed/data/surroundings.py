@@ -11,15 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from kwsembed.audio.decode import find_audio
-from kwsembed.audio.search import AUDIO_SUFFIXES
 from kwsembed.config import AugmentConfig
 from kwsembed.data.augment import synthetic_rooms, transfer_functions
 from kwsembed.data.cache import ClipStore, SkippedFile, build_cache
 from kwsembed.data.impulse_responses import measured_rooms
-from kwsembed.data.shards import file_sha256
-from kwsembed.errors import AudioError, ConfigError, DataError
-from kwsembed.manifest import Clip, Manifest
+from kwsembed.data.recordings import apart_from, as_manifest, recordings_in
+from kwsembed.errors import DataError
+from kwsembed.manifest import Manifest
 from kwsembed.progress import Progress, silent
 
 _ROOMS = 32  # synthetic ones
@@ -35,11 +33,13 @@ class Noise:
         share: How many of the stretches that could be mixed in are noise, 0 to 1; the others are background
             of the training split.
         hours: How much there is.
+        clips: `(recordings,)` which of the store's clips it is; None for all.
     """
 
     store: ClipStore
     share: float
     hours: float
+    clips: np.ndarray | None = None
 
     def into(self, stretches: np.ndarray, seed: np.ndarray) -> np.ndarray:
         """Some stretches of background replaced by noise, drawn evenly over all that there is of it.
@@ -56,7 +56,8 @@ class Noise:
         random = np.random.default_rng((*seed.tolist(), _OWN_DRAWS))
         count, length = stretches.shape
         chosen = random.random(count) < self.share
-        samples = self.store.samples
+        clips = np.arange(len(self.store.clips)) if self.clips is None else self.clips
+        samples = np.asarray(self.store.samples)[clips]
         edges = np.cumsum(samples)
         recordings = np.searchsorted(edges, random.random(count) * edges[-1], side="right")
         places = random.random(count)
@@ -64,7 +65,8 @@ class Noise:
         for row in np.flatnonzero(chosen):
             recording = int(recordings[row])
             start = int(places[row] * (max(int(samples[recording]) - length, 0) + 1))
-            heard = self.store.read(recording, start, min(start + length, int(samples[recording])))
+            end = min(start + length, int(samples[recording]))
+            heard = self.store.read(int(clips[recording]), start, end)
             mixed[row] = np.resize(heard, length)
         return mixed
 
@@ -118,7 +120,7 @@ class Surroundings:
         skipped: list[SkippedFile] = []
         said: list[Any] = []
         if augment.noise:
-            files, known = _apart_from(manifest, _found(augment.noise, "noise"))
+            files, known = apart_from(manifest.clips, _found(augment.noise, "noise"), kind="noise")
             skipped += known
             if not files:
                 raise DataError(
@@ -127,7 +129,7 @@ class Surroundings:
                     fix="leave the option out: background of the training split is mixed in anyway",
                 )
             store = build_cache(
-                _as_manifest(files, Path(augment.noise)),
+                as_manifest(files, Path(augment.noise), label="noise"),
                 cache_dir=cache_dir,
                 sample_rate_hz=sample_rate_hz,
                 progress=progress,
@@ -188,44 +190,4 @@ def check_folders(augment: AugmentConfig) -> None:
 
 
 def _found(folder: str, setting: str) -> list[Path]:
-    try:
-        return [path.resolve() for path in find_audio([folder])]
-    except AudioError:
-        raise ConfigError(
-            f"there is no audio to take as {setting.replace('_', ' ')}",
-            expected=f"a folder with files ending in {', '.join(AUDIO_SUFFIXES)}",
-            received=f"{setting}={folder}",
-            fix="name the folder where it is now; what a run was trained with, refit, add and export to "
-            "esphome need where it was",
-        ) from None
-
-
-def _apart_from(manifest: Manifest, files: list[Path]) -> tuple[list[Path], list[SkippedFile]]:
-    """Those files that are no clip of the data, by path or by content, and why others are not used."""
-    clips = {clip.path.resolve() for clip in manifest.clips}
-    sizes = {_size(path) for path in files}
-    contents = {file_sha256(path) for path in clips if (size := _size(path)) and size in sizes}
-    kept, skipped = [], []
-    for path in files:
-        if path in clips or (_size(path) and file_sha256(path) in contents):
-            skipped.append(SkippedFile(str(path), "a clip of the data, so it is no noise"))
-        else:
-            kept.append(path)
-    return kept, skipped
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file; 0 where it cannot be read, which decoding tells of."""
-    try:
-        return path.stat().st_size if os.access(path, os.R_OK) else 0
-    except OSError:
-        return 0
-
-
-def _as_manifest(files: list[Path], folder: Path) -> Manifest:
-    root = folder.resolve()
-    names = [path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name for path in files]
-    clips = tuple(
-        Clip(path=path, name=name, label="noise", group=name) for path, name in zip(files, names, strict=True)
-    )
-    return Manifest(root, folder, clips, labels=("noise",), background_labels=("noise",))
+    return recordings_in(folder, setting=setting, kind=setting.replace("_", " "))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
@@ -13,11 +14,13 @@ from kwsembed.models import embedder_of
 from kwsembed.progress import Progress
 from kwsembed.training.data import TrainingData
 from kwsembed.training.distillation import Distillation
+from kwsembed.training.lessons import Lessons
 from kwsembed.training.monitor import ClassifierMonitor
 from kwsembed.training.rebalancing import MeanOf, PerExample, cross_entropy
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.stage import StagePlan, run_stage
 from kwsembed.training.sublabels import Sublabels, with_second_head
+from kwsembed.training.taught import TaughtLoss, taught_batches
 from kwsembed.training.training_dynamics import TrainingDynamics
 
 Batches = Callable[[int, int], tf.data.Dataset]
@@ -33,12 +36,14 @@ class ClassifyingPhase:
         batches: What it trains on.
         class_weights: `(classes,)` float32, weight of an example of each class.
         head_only: Train a new head and leave the rest of the network as it is.
+        lessons: What a head on the teacher says, asked when the phase begins; None for labels alone.
     """
 
     plan: StagePlan
     batches: Batches
     class_weights: np.ndarray
     head_only: bool
+    lessons: Callable[[], Lessons] | None = None
 
 
 class ClassifierTraining:
@@ -88,14 +93,24 @@ class ClassifierTraining:
             The trained classifier, and a dict of metrics per epoch.
         """
         history: list[dict[str, float]] = []
-        of_class = MeanOf(loss) if distillation is None else distillation.loss(loss)
         for phase in phases:
+            of_class: keras.losses.Loss = MeanOf(loss) if distillation is None else distillation.loss(loss)
             if phase.head_only:
                 embedder = embedder_of(classifier)
                 embedder.trainable = False
                 classifier = self._new_head(embedder)
             # A second task teaches the embedding; a head alone has nothing to learn from it.
             sublabels = None if phase.head_only or not sublabel_weight else self._data.sublabels
+            batches = partial(_weighted, phase.batches, phase.class_weights, sublabels, distillation)
+            if phase.lessons is not None and not phase.head_only:
+                of_class = TaughtLoss(loss)
+                batches = partial(
+                    taught_batches,
+                    phase.lessons(),
+                    self._data.config,
+                    phase.class_weights,
+                    sublabels.of_clip if sublabels else None,
+                )
             # XLA is slow on depthwise convolutions on a CPU, and hides NaN behind ReLU.
             if sublabels is None:
                 model = classifier
@@ -112,7 +127,7 @@ class ClassifierTraining:
             history += run_stage(
                 model,
                 phase.plan,
-                dataset=_weighted(phase.batches, phase.class_weights, sublabels, distillation),
+                dataset=batches(),
                 run=self._run,
                 callbacks=[
                     ClassifierMonitor(classifier, self._data),

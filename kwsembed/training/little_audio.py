@@ -49,7 +49,8 @@ def end_to_end_training(data: TrainingData) -> EndToEndTraining:
 
     On a few clips of events, weights that were pretrained on the same clips are no better a start than random
     ones, and what background says of itself is worth more (docs/decisions/0028-little-audio.md). What a
-    teacher brings is more than those clips, so its weights are always the start.
+    teacher brings is more than those clips, so its weights are the start, unless the
+    network is taught by a head on that teacher anyway.
 
     Example:
         >>> end_to_end_training(data).pretrained  # doctest: +SKIP
@@ -59,10 +60,12 @@ def end_to_end_training(data: TrainingData) -> EndToEndTraining:
     windows = median_event_windows(data.windows_per_class, data.event)
     little = windows < settings.below_windows
     method, _ = parse_method(data.config.pretrain, PRETRAININGS, kind="pretrain")
+    # One that is taught while it learns its labels need not begin with what the teacher said before.
+    by_teacher = method.name == TEACHER and not data.config.taught.weight
     weight = data.config.sublabel_weight or (settings.sublabel_weight if little else 0.0)
     return EndToEndTraining(
         windows=windows,
         little=little,
-        pretrained=settings.pretrained or not little or method.name == TEACHER,
+        pretrained=settings.pretrained or not little or by_teacher,
         sublabel_weight=weight if data.sublabels else 0.0,
     )

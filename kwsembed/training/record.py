@@ -5,10 +5,12 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from kwsembed.data.cache import SkippedFile
 from kwsembed.data.surroundings import Surroundings
+from kwsembed.data.unlabelled import Unlabelled
 from kwsembed.manifest import Manifest
 from kwsembed.methods import MILD, REBALANCINGS, parse_method
 from kwsembed.training.data import TrainingData
@@ -90,6 +92,34 @@ def end_to_end_record(data: TrainingData) -> dict[str, Any]:
         "median_event_windows": how.windows,
         "sublabel_weight": how.sublabel_weight,
     }
+
+
+def describe_lessons(data: TrainingData, unlabelled: Unlabelled | None, say: Callable[[str], None]) -> None:
+    """Says what the end-to-end network is taught by beside its labels, if by anything."""
+    record = taught_record(data, unlabelled)
+    if record is None:
+        return
+    say(f"taught: end to end, by a head on {record['teacher']}, of training windows")
+    if unlabelled is not None:
+        say(f"and of {len(unlabelled.store.clips)} recordings without labels, {unlabelled.hours:.2f} hours")
+        for file in (*unlabelled.skipped, *unlabelled.cut):
+            say(f"note: {file.name}: {file.reason}")
+
+
+def taught_record(data: TrainingData, unlabelled: Unlabelled | None) -> dict[str, Any] | None:
+    """What metrics.json says of the head on the teacher that the end-to-end network agrees with."""
+    taught = data.config.taught
+    if not taught.weight:
+        return None
+    record: dict[str, Any] = {"teacher": Path(data.config.teacher).name, "weight": taught.weight}
+    if unlabelled is not None:
+        record |= {
+            **unlabelled.record(),
+            "unlabelled_weight": taught.unlabelled_weight,
+            "skipped": [{"name": file.name, "reason": file.reason} for file in unlabelled.skipped],
+            "cut": [{"name": file.name, "reason": file.reason} for file in unlabelled.cut],
+        }
+    return record
 
 
 def _describe_surroundings(surroundings: Surroundings, say: Callable[[str], None]) -> None:

@@ -38,6 +38,7 @@ class RunDirectory:
         self.checkpoints = self.root / "checkpoints"
         self.teacher = self.checkpoints / "teacher.json"
         self.surroundings = self.checkpoints / "surroundings.json"
+        self.unlabelled = self.checkpoints / "unlabelled.json"
         self.logs = self.root / "logs"
         self.details = self.root / "details"
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from kwsembed import atomic
 from kwsembed.config import TrainConfig
+from kwsembed.data.sampling import WindowSchedule
 from kwsembed.errors import RunError
 from kwsembed.models.fused_normalization import for_training
 from kwsembed.progress import Progress
@@ -18,6 +19,7 @@ from kwsembed.training.class_weights import class_factors, with_factors
 from kwsembed.training.classifying import ClassifierTraining, ClassifyingPhase
 from kwsembed.training.data import TrainingData
 from kwsembed.training.distillation import Distillation
+from kwsembed.training.lessons import Lessons, lessons
 from kwsembed.training.little_audio import end_to_end_training
 from kwsembed.training.networks import (
     CLASS_WEIGHTED,
@@ -165,6 +167,7 @@ class Stages:
             settings.finetune_learning_rate if how.pretrained else settings.pretrain_learning_rate,
             sublabel_weight=how.sublabel_weight,
             distilled=weight,
+            taught=self._config.taught.weight > 0,
             even_groups=self._config.even_groups,
             backwards_share=self._config.backwards_share,
         )
@@ -187,6 +190,16 @@ class Stages:
         before = [self.networks.classifier(variant) for variant in (FROZEN, COMPANION)]
         return Distillation(before, weight=weight)
 
+    def _lessons(self, schedule: WindowSchedule, epochs: int) -> Lessons:
+        """What a head on the teacher says of the windows of a phase, and of others."""
+        return lessons(
+            self._data,
+            schedule,
+            steps=epochs * self._config.schedule.epoch_steps,
+            progress=self._progress("asking the teacher"),
+            say=self._say,
+        )
+
     def train_from_scratch(
         self,
         *,
@@ -196,6 +209,7 @@ class Stages:
         even_groups: float = 0.0,
         backwards_share: float = 0.0,
         watched: bool = False,
+        taught: bool = False,
     ) -> dict[str, Any]:
         """Trains the whole network from random weights; with class weights alone it is the yardstick.
 
@@ -207,6 +221,7 @@ class Stages:
             even_groups: See `TrainConfig`.
             backwards_share: Likewise.
             watched: Whether to keep what the network thinks of the training clips while it learns them.
+            taught: Whether it agrees with a head on the teacher too, as the settings say.
         """
         settings = self._config.schedule
         return self._classify(
@@ -219,6 +234,7 @@ class Stages:
             sublabel_weight=sublabel_weight,
             even_groups=even_groups,
             backwards_share=backwards_share,
+            taught=taught,
             dynamics=self.networks.dynamics() if watched else None,
         )
 
@@ -235,6 +251,7 @@ class Stages:
         class_weights: Mapping[str, float] | None = None,
         sublabel_weight: float = 0.0,
         distilled: float = 0.0,
+        taught: bool = False,
         dynamics: TrainingDynamics | None = None,
     ) -> dict[str, Any]:
         """Trains a classifier with a remedy for imbalance, in one phase or two."""
@@ -267,6 +284,7 @@ class Stages:
                     batches=partial(self._runner.batches, schedule),
                     class_weights=table,
                     head_only=phase.head_only,
+                    lessons=partial(self._lessons, schedule, phase_epochs) if taught else None,
                 )
                 for number, (phase, schedule, table, phase_epochs) in enumerate(
                     zip(remedy.phases, schedules, weights, epochs_of(remedy.phases, epochs), strict=True)

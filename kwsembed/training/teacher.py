@@ -9,14 +9,17 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from kwsembed import atomic
 from kwsembed.config import TrainConfig
+from kwsembed.data.cache import ClipStore
 from kwsembed.data.pipeline import augmented_waveforms
 from kwsembed.data.sampling import WindowSchedule
+from kwsembed.data.surroundings import Surroundings
 from kwsembed.methods import PRETRAININGS, TEACHER, parse_method
 from kwsembed.progress import Progress, silent
 from kwsembed.teaching import Teacher, TeacherTargets, ask_teacher, load_teacher, teacher_targets
@@ -32,7 +35,8 @@ def teacher_record(config: TrainConfig) -> dict[str, str] | None:
     Raises:
         ConfigError: The teacher cannot be used.
     """
-    if parse_method(config.pretrain, PRETRAININGS, kind="pretrain")[0].name != TEACHER:
+    pretrains = parse_method(config.pretrain, PRETRAININGS, kind="pretrain")[0].name == TEACHER
+    if not (pretrains or config.taught.weight):
         return None
     teacher = load_teacher(config.teacher, sample_rate_hz=config.frontend.sample_rate_hz)
     return {"file": teacher.path.name, "sha256": teacher.digest}
@@ -68,7 +72,8 @@ def teacher_targets_of(
     teacher = load_teacher(config.teacher, sample_rate_hz=config.frontend.sample_rate_hz)
     asked_steps = max(1, min(steps, windows // schedule.batch_size))
     # Training has clips, so there is a folder that they lie in.
-    path = data.store.folder / f"teacher-{_key(data, schedule, teacher, asked_steps, dims)}.npz"
+    key = windows_key(data.config, data.store, schedule, data.surroundings, teacher, asked_steps, dims)
+    path = data.store.folder / f"teacher-{key}.npz"
     targets = _kept(path)
     if targets is None:
         heard = augmented_waveforms(
@@ -97,14 +102,22 @@ def teacher_targets_of(
     return targets
 
 
-def _key(data: TrainingData, schedule: WindowSchedule, teacher: Teacher, steps: int, dims: int) -> str:
-    """Names everything that the targets depend on."""
-    config, digest = data.config, hashlib.sha256()
+def windows_key(
+    config: TrainConfig,
+    store: ClipStore,
+    schedule: WindowSchedule,
+    surroundings: Surroundings,
+    teacher: Teacher,
+    steps: int,
+    *more: Any,
+) -> str:
+    """Names everything that a teacher's answers about the first steps of a schedule depend on."""
+    digest = hashlib.sha256()
     rate_hz, seed = config.frontend.sample_rate_hz, config.seed
-    settings = [asdict(config.augment), rate_hz, schedule.window_samples, seed, steps, dims]
-    settings.append(data.surroundings.digest)
+    settings = [asdict(config.augment), rate_hz, schedule.window_samples, seed, steps, *more]
+    settings.append(surroundings.digest)
     digest.update(json.dumps([teacher.digest, tf.__version__, *settings]).encode())
-    digest.update(",".join(data.store.identity(int(clip)) for clip in schedule.clips).encode())
+    digest.update(",".join(store.identity(int(clip)) for clip in schedule.clips).encode())
     # The first and the last batch stand for the rest: all follow from the same seed and probabilities.
     for step in (0, steps - 1):
         draw = schedule.draw(step)

@@ -18,6 +18,7 @@ from kwsembed import atomic
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import build_cache, default_cache_dir
 from kwsembed.data.surroundings import check_folders
+from kwsembed.data.unlabelled import Unlabelled, check_unlabelled
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.manifest import Manifest, assign_splits, read_manifest
 from kwsembed.manifest.further import with_negatives
@@ -31,8 +32,17 @@ from kwsembed.training.class_weights import class_factors
 from kwsembed.training.data import TrainingData
 from kwsembed.training.judging import judge_variants
 from kwsembed.training.label_suspects import write_suspects
+from kwsembed.training.lessons import unlabelled_of
 from kwsembed.training.networks import COMPANION, END_TO_END, STAGES, VARIANTS
-from kwsembed.training.record import data_record, describe, end_to_end_record, remedy_in_words, versions
+from kwsembed.training.record import (
+    data_record,
+    describe,
+    describe_lessons,
+    end_to_end_record,
+    remedy_in_words,
+    taught_record,
+    versions,
+)
 from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.same_surroundings import check_same_surroundings
 from kwsembed.training.same_teacher import check_same_teacher
@@ -119,6 +129,8 @@ def train(
     manifest = with_negatives(manifest, negatives)
     class_factors(config.class_weights, manifest.labels)  # an unknown label is refused before any work
     check_folders(config.augment)  # and so are noise and rooms that are not there
+    if config.taught.unlabelled:
+        check_unlabelled(config.taught.unlabelled)
     teacher = teacher_record(config)  # and a teacher that cannot be asked
     run = RunDirectory(out)
     run.check(config, manifest, resume=resume)
@@ -135,18 +147,24 @@ def train(
     dataset = TrainingData.of(
         store, manifest, config, progress=_progress("decoding noise", unit="recordings")
     )
+    unlabelled = unlabelled_of(
+        dataset, progress=_progress("decoding recordings without labels", unit="recordings")
+    )
     # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
     run.root.mkdir(parents=True, exist_ok=True)
     with sole_use(run.root):
         run.start(config, manifest, resume=resume)
         check_same_teacher(run, teacher)
         check_same_surroundings(run.surroundings, dataset.surroundings)
+        check_same_surroundings(run.unlabelled, unlabelled)
         describe(dataset, manifest, say)
+        describe_lessons(dataset, unlabelled, say)
         metrics = _train_into(
             run,
             dataset,
             manifest,
             teacher=teacher,
+            unlabelled=unlabelled,
             command=command or f"kwsembed.train({str(data)!r}, {str(out)!r})",
             decoded_in_s=time.monotonic() - started,
             say=say,
@@ -160,6 +178,7 @@ def _train_into(
     manifest: Manifest,
     *,
     teacher: dict[str, str] | None,
+    unlabelled: Unlabelled | None,
     command: str,
     decoded_in_s: float,
     say: Say,
@@ -241,6 +260,7 @@ def _train_into(
         "rebalance": remedy_in_words(dataset),
         "end_to_end": end_to_end_record(dataset),
         "teacher": teacher,
+        "taught": taught_record(dataset, unlabelled),
         "labels_to_check": {"clips": suspected, "training_clips_as_learned": learned is not None},
         "variants": variants,
         "chosen": {"variant": choice.variant, "criterion": choice.criterion, **shipped.record},

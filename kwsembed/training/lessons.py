@@ -1,0 +1,195 @@
+"""What a head on the teacher says of windows, labelled or not, for the end-to-end network to agree with.
+
+A teacher that has heard more than the run's clips tells their labels apart with few of them, if a head on its
+answers hears these clips augmented. A small network cannot learn that from the same few clips; from what the
+head says of much audio without labels it can.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kwsembed import atomic
+from kwsembed.data.cache import ClipStore
+from kwsembed.data.pipeline import augmented_waveforms
+from kwsembed.data.sampling import WindowSchedule
+from kwsembed.data.surroundings import Surroundings
+from kwsembed.data.unlabelled import Unlabelled, heard_in
+from kwsembed.progress import Progress, silent
+from kwsembed.teaching import Teacher, TeacherHead, ask_teacher, fit_head, load_teacher
+from kwsembed.training.data import TrainingData
+from kwsembed.training.teacher import windows_key
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Windows in the order in which they are heard, round after round, and what the head says of them.
+
+    Attributes:
+        store: Where they lie.
+        schedule: What is drawn.
+        surroundings: What they are heard in.
+        told: `(windows, classes)` float32 probabilities.
+        weight: Of agreeing with them.
+    """
+
+    store: ClipStore
+    schedule: WindowSchedule
+    surroundings: Surroundings
+    told: np.ndarray
+    weight: float
+
+    @property
+    def round_steps(self) -> int:
+        """Steps after which the same windows come again."""
+        return len(self.told) // self.schedule.batch_size
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What one phase of a stage learns from the head.
+
+    Attributes:
+        labelled: The phase's own windows.
+        unlabelled: Windows of recordings without labels, of which as many are heard at a time; None for none.
+    """
+
+    labelled: Heard
+    unlabelled: Heard | None
+
+
+def unlabelled_of(data: TrainingData, *, progress: Progress = silent) -> Unlabelled | None:
+    """The recordings without labels that the settings name; None if they name none.
+
+    Raises:
+        ConfigError: The folder is not there or holds no audio.
+        DataError: Not one of its files can be used.
+    """
+    folder = data.config.taught.unlabelled
+    if not folder:
+        return None
+    return Unlabelled.of(
+        folder,
+        data.store.clips,
+        cache_dir=data.store.folder,
+        sample_rate_hz=data.config.frontend.sample_rate_hz,
+        progress=progress,
+    )
+
+
+def lessons(
+    data: TrainingData,
+    schedule: WindowSchedule,
+    *,
+    steps: int,
+    progress: Progress = silent,
+    say: Callable[[str], None] = lambda _: None,
+) -> Lessons:
+    """Fits a head on the teacher to a phase's windows, and has it say what these and others are.
+
+    The teacher hears every window as the network will, shifted, mixed and played faster or slower; nothing is
+    masked on the spectrogram of either. The head learns from training clips only.
+
+    Args:
+        data: The run's data; its config names the teacher.
+        schedule: What the phase draws.
+        steps: How many steps it has; no more windows are asked about than they hold.
+        progress: Called with windows that the teacher has been asked about, and how many there are.
+        say: Receives a line for the user.
+
+    Raises:
+        ConfigError: The teacher cannot be used, or the recordings without labels cannot be found.
+        DataError: Not one of these can be used.
+    """
+    config, settings = data.config, data.config.taught
+    teacher = load_teacher(config.teacher, sample_rate_hz=config.frontend.sample_rate_hz)
+    batch = schedule.batch_size
+    asked = max(1, min(steps, settings.windows // batch))
+    answers = _answers(data, data.store, schedule, data.surroundings, teacher, asked, progress)
+    classes = np.concatenate([data.classes_of("train")[schedule.draw(step).items] for step in range(asked)])
+    head = fit_head(answers, classes, len(data.labels))
+    labelled = Heard(data.store, schedule, data.surroundings, head.probabilities(answers), settings.weight)
+    say(f"taught by a head on {teacher.path.name}: heard {len(answers)} training windows")
+    recordings = unlabelled_of(data)
+    if recordings is None:
+        return Lessons(labelled, None)
+    return Lessons(labelled, _of_unlabelled(data, recordings, teacher, head, steps, progress, say))
+
+
+def _of_unlabelled(
+    data: TrainingData,
+    recordings: Unlabelled,
+    teacher: Teacher,
+    head: TeacherHead,
+    steps: int,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> Heard:
+    config, settings = data.config, data.config.taught
+    batch = config.schedule.batch_size
+    schedule = recordings.schedule(window_samples=config.window_samples, batch_size=batch, seed=config.seed)
+    background = data.clips_of("train")[~data.event[data.classes_of("train")]]
+    surroundings = heard_in(data.surroundings, data.store, background)
+    asked = max(1, min(steps, settings.unlabelled_windows // batch))
+    answers = _answers(data, recordings.store, schedule, surroundings, teacher, asked, progress)
+    say(
+        f"and {len(answers)} windows of {len(recordings.store.clips)} recordings without labels, "
+        f"{recordings.hours:.2f} hours"
+    )
+    return Heard(
+        recordings.store,
+        schedule,
+        surroundings,
+        head.probabilities(answers),
+        settings.unlabelled_weight,
+    )
+
+
+def _answers(
+    data: TrainingData,
+    store: ClipStore,
+    schedule: WindowSchedule,
+    surroundings: Surroundings,
+    teacher: Teacher,
+    steps: int,
+    progress: Progress,
+) -> np.ndarray:
+    """`(windows, features)`: what the teacher says of the first steps of a schedule, or said before."""
+    config = data.config
+    mixed_in = [data.store.identity(int(clip)) for clip in data.clips_of("train")]
+    key = windows_key(config, store, schedule, surroundings, teacher, steps, "answers", mixed_in)
+    path = data.store.folder / f"teacher-answers-{key}.npz"
+    kept = _kept(path)
+    if kept is not None:
+        return kept
+    heard = augmented_waveforms(
+        store,
+        schedule,
+        frontend=config.frontend,
+        augment=config.augment,
+        last_step=steps,
+        seed=config.seed,
+        surroundings=surroundings,
+    )
+    count = steps * schedule.batch_size
+    answers = ask_teacher(teacher, heard.as_numpy_iterator(), count=count, progress=progress)
+    content = io.BytesIO()
+    np.savez(content, answers=answers)
+    atomic.write_bytes(path, content.getvalue())
+    return answers
+
+
+def _kept(path: Path) -> np.ndarray | None:
+    """Answers of an earlier run; None if there are none, or the file is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            found: np.ndarray = kept["answers"]
+            return found
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
