@@ -140,10 +140,10 @@ class TaughtConfig:
     """
 
     weight: float = 0.0
-    windows: int = 12_800
+    windows: int = 25_600
     unlabelled: str = ""
     unlabelled_weight: float = 1.0
-    unlabelled_windows: int = 32_000
+    unlabelled_windows: int = 64_000
 
     def __post_init__(self) -> None:
         require_not_negative(self, "weight", "unlabelled_weight")
