@@ -73,6 +73,19 @@ def test_a_network_that_started_from_random_weights_is_not_called_pretrained(tmp
     assert "End to end starts from random weights: 5 windows." in composition_table(record).note
 
 
+def test_it_says_who_teaches_the_end_to_end_network_and_of_what(tmp_path):
+    run = write_toy_run(tmp_path / "RUN", strengths=(0.5, 2.0, 4.0), with_audio=False)
+    assert "taught" not in composition_table(read_run(run)).note
+    record = {"teacher": "yamnet.tflite", "weight": 1.0}
+    edit_metrics(run, lambda metrics: metrics.update(taught=record))
+    sentence = "End to end is taught by a head on yamnet.tflite, of training windows"
+    assert composition_table(read_run(run)).note.endswith(f"{sentence}.")
+    record |= {"unlabelled_files": 4617, "unlabelled_hours": 2.24}
+    edit_metrics(run, lambda metrics: metrics.update(taught=record))
+    note = composition_table(read_run(run)).note
+    assert note.endswith(f"{sentence} and of 4,617 recordings without labels, 2.24 h.")
+
+
 def test_a_gain_within_chance_is_not_called_a_gain(tmp_path):
     run = write_toy_run(tmp_path / "RUN", strengths=(2.0, 2.0, 2.05), clips_per_label=6, with_audio=False)
     assert "within what chance can do" in said(run, "caution")

@@ -105,6 +105,8 @@ def composition_table(run: RunRecord) -> Table | None:
         note = f"{note} Frozen and end to end against imbalance: {run.metrics['rebalance']}.".lstrip()
     if run.metrics.get("end_to_end", {}).get("start"):
         note = f"{note} End to end starts {run.metrics['end_to_end']['start']}.".lstrip()
+    if run.metrics.get("taught"):
+        note = f"{note} {_taught(run.metrics['taught'])}".lstrip()
     return table(headings, rows, groups=groups, note=note)
 
 
@@ -116,3 +118,14 @@ def _share_in_loss(shares: Mapping[str, float], weights: Mapping[str, float]) ->
     weighted = {label: share * weights[label] for label, share in shares.items() if label in weights}
     total = sum(weighted.values())
     return {label: value / total for label, value in weighted.items()} if total else {}
+
+
+def _taught(record: dict[str, Any]) -> str:
+    """Who teaches the end-to-end network, and of what."""
+    sentence = f"End to end is taught by a head on {record['teacher']}"
+    if not record.get("unlabelled_files"):
+        return f"{sentence}, of training windows."
+    return (
+        f"{sentence}, of training windows and of {record['unlabelled_files']:,} recordings without labels, "
+        f"{hours(record['unlabelled_hours'])}."
+    )
