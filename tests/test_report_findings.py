@@ -83,7 +83,7 @@ def test_it_says_who_teaches_the_end_to_end_network_and_of_what(tmp_path):
     record |= {"unlabelled_files": 4617, "unlabelled_hours": 2.24}
     edit_metrics(run, lambda metrics: metrics.update(taught=record))
     note = composition_table(read_run(run)).note
-    assert note.endswith(f"{sentence} and of 4,617 recordings without labels, 2.24 h.")
+    assert note.endswith(f"{sentence} and of 4,617 recordings without labels, 2.2 h.")
 
 
 def test_a_gain_within_chance_is_not_called_a_gain(tmp_path):
