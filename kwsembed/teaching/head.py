@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-PENALTY = 0.001
+PENALTY = 0.003
 """Inverse strength of the penalty on the head's weights, for a sum over the windows."""
 
 _LEAST = 1e-4  # a probability below this says no less
