@@ -231,6 +231,11 @@ class TestLessons:
         mended = lessons(training, schedule_of(training), steps=100)
         np.testing.assert_array_equal(first.unlabelled.told, mended.unlabelled.told)
 
+    def test_recordings_that_were_read_already_are_not_read_again(self, data):
+        found = unlabelled_of(data[0])
+        known = dataclasses.replace(data[0], unlabelled=found)
+        assert unlabelled_of(known) is found
+
     def test_another_seed_asks_about_other_windows(self, data):
         one = lessons(data[0], schedule_of(data[0]), steps=100)
         other_data = with_settings(data, seed=1)

@@ -31,4 +31,10 @@ def fold_data(
     kept = thinned(data.classes[clips], groups, data.event, ratio=ratio, seed=seed)
     for index in clips[~kept]:
         splits[index] = None
-    return TrainingData.of(store.with_splits(splits), manifest, config, surroundings=data.surroundings)
+    return TrainingData.of(
+        store.with_splits(splits),
+        manifest,
+        config,
+        surroundings=data.surroundings,
+        unlabelled=data.unlabelled,
+    )

@@ -15,6 +15,7 @@ from kwsembed.data.cache import ClipStore
 from kwsembed.data.pipeline import anchor_features
 from kwsembed.data.sampling import WindowSchedule
 from kwsembed.data.surroundings import AS_IN_THE_DATA, Surroundings
+from kwsembed.data.unlabelled import Unlabelled
 from kwsembed.errors import DataError
 from kwsembed.evaluation.judge import SplitAudio
 from kwsembed.manifest import Manifest
@@ -35,6 +36,8 @@ class TrainingData:
         config: Settings of the run.
         classes: `(clips,)` class of each clip of the store.
         surroundings: Noise and rooms that augmentation puts sounds in.
+        unlabelled: Recordings without labels, where they have been read already (see
+            `kwsembed.training.lessons.unlabelled_of`).
     """
 
     store: ClipStore
@@ -43,6 +46,7 @@ class TrainingData:
     config: TrainConfig
     classes: np.ndarray = field(repr=False)
     surroundings: Surroundings = AS_IN_THE_DATA
+    unlabelled: Unlabelled | None = None
 
     @classmethod
     def of(
@@ -52,6 +56,7 @@ class TrainingData:
         config: TrainConfig,
         *,
         surroundings: Surroundings | None = None,
+        unlabelled: Unlabelled | None = None,
         progress: Progress = silent,
     ) -> TrainingData:
         """Joins the store with the labels of its manifest, and with the noise and rooms of the settings.
@@ -61,6 +66,7 @@ class TrainingData:
             manifest: The same clips, with their splits.
             config: Settings of the run.
             surroundings: Noise and rooms, where they are known already; read as the settings say if None.
+            unlabelled: Recordings without labels, where they are known already.
             progress: Called with recordings of noise decoded and how many there are.
 
         Raises:
@@ -75,6 +81,7 @@ class TrainingData:
             event_count=len(manifest.event_labels),
             config=config,
             classes=np.array([labels.index(clip.label) for clip in store.clips]),
+            unlabelled=unlabelled,
         )
         data._check({clip.name: clip.label for clip in manifest.clips})
         augment = config.augment

@@ -67,13 +67,15 @@ class Lessons:
 def unlabelled_of(data: TrainingData, *, progress: Progress = silent) -> Unlabelled | None:
     """The recordings without labels that the settings name; None if they name none.
 
+    Clips of the data's store are left out, but where the data have been given recordings already.
+
     Raises:
         ConfigError: The folder is not there or holds no audio.
         DataError: Not one of its files can be used.
     """
     folder = data.config.taught.unlabelled
-    if not folder:
-        return None
+    if not folder or data.unlabelled is not None:
+        return data.unlabelled
     return Unlabelled.of(
         folder,
         data.store.clips,

@@ -11,7 +11,6 @@ import numpy as np
 
 from kwsembed import atomic
 from kwsembed.config import TrainConfig
-from kwsembed.data.sampling import WindowSchedule
 from kwsembed.errors import RunError
 from kwsembed.models.fused_normalization import for_training
 from kwsembed.progress import Progress
@@ -19,7 +18,7 @@ from kwsembed.training.class_weights import class_factors, with_factors
 from kwsembed.training.classifying import ClassifierTraining, ClassifyingPhase
 from kwsembed.training.data import TrainingData
 from kwsembed.training.distillation import Distillation
-from kwsembed.training.lessons import Lessons, lessons
+from kwsembed.training.lessons import lessons
 from kwsembed.training.little_audio import end_to_end_training
 from kwsembed.training.networks import (
     CLASS_WEIGHTED,
@@ -190,16 +189,6 @@ class Stages:
         before = [self.networks.classifier(variant) for variant in (FROZEN, COMPANION)]
         return Distillation(before, weight=weight)
 
-    def _lessons(self, schedule: WindowSchedule, epochs: int) -> Lessons:
-        """What a head on the teacher says of the windows of a phase, and of others."""
-        return lessons(
-            self._data,
-            schedule,
-            steps=epochs * self._config.schedule.epoch_steps,
-            progress=self._progress("asking the teacher"),
-            say=self._say,
-        )
-
     def train_from_scratch(
         self,
         *,
@@ -284,7 +273,16 @@ class Stages:
                     batches=partial(self._runner.batches, schedule),
                     class_weights=table,
                     head_only=phase.head_only,
-                    lessons=partial(self._lessons, schedule, phase_epochs) if taught else None,
+                    lessons=partial(
+                        lessons,
+                        self._data,
+                        schedule,
+                        steps=phase_epochs * self._config.schedule.epoch_steps,
+                        progress=self._progress("asking the teacher"),
+                        say=self._say,
+                    )
+                    if taught
+                    else None,
                 )
                 for number, (phase, schedule, table, phase_epochs) in enumerate(
                     zip(remedy.phases, schedules, weights, epochs_of(remedy.phases, epochs), strict=True)

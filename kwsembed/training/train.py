@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,7 @@ def train(
     unlabelled = unlabelled_of(
         dataset, progress=_progress("decoding recordings without labels", unit="recordings")
     )
+    dataset = replace(dataset, unlabelled=unlabelled)
     # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
     run.root.mkdir(parents=True, exist_ok=True)
     with sole_use(run.root):

@@ -73,6 +73,7 @@ class SearchFolder:
         self.search = self.root / "search.json"
         self.data = self.root / "data.csv"
         self.surroundings = self.root / "surroundings.json"
+        self.unlabelled = self.root / "unlabelled.json"
         self.table = self.root / "results.csv"
         self.best = self.root / "best.toml"
         self.best_at_full_length = self.root / "best_at_full_length.toml"

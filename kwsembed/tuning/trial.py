@@ -18,6 +18,7 @@ from kwsembed import atomic
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import ClipStore
 from kwsembed.data.surroundings import AS_IN_THE_DATA, Surroundings
+from kwsembed.data.unlabelled import Unlabelled
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.errors import DivergenceError
 from kwsembed.evaluation.judge import judge
@@ -46,6 +47,7 @@ class TrialSetting:
         seeds: How many networks of each configuration are trained.
         frozen: Also judge a head on the frozen embedding, and take the variant that training would keep.
         surroundings: Noise and rooms that augmentation puts sounds in.
+        unlabelled: Recordings without labels, of which a teacher is asked; None for none.
     """
 
     manifest: Manifest
@@ -53,6 +55,7 @@ class TrialSetting:
     seeds: int
     frozen: bool
     surroundings: Surroundings = AS_IN_THE_DATA
+    unlabelled: Unlabelled | None = None
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,13 @@ def _train_once(
     keras.backend.clear_session()  # what the networks before this one held
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
-    data = TrainingData.of(setting.store, setting.manifest, config, surroundings=setting.surroundings)
+    data = TrainingData.of(
+        setting.store,
+        setting.manifest,
+        config,
+        surroundings=setting.surroundings,
+        unlabelled=setting.unlabelled,
+    )
     stages = Stages(
         data,
         run,

@@ -14,6 +14,7 @@ import keras_tuner
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import build_cache, default_cache_dir
 from kwsembed.data.surroundings import Surroundings, check_folders
+from kwsembed.data.unlabelled import Unlabelled, check_unlabelled
 from kwsembed.errors import ConfigError, KwsembedError, RunError
 from kwsembed.manifest import Manifest, assign_splits, read_manifest
 from kwsembed.methods import SEARCH_GROUPS
@@ -95,6 +96,8 @@ def tune(
     role = role_of(os.environ)
     start = dataclasses.replace(asked, schedule=shortened(asked.schedule, epochs_share))
     check_folders(start.augment)
+    if start.taught.unlabelled:
+        check_unlabelled(start.taught.unlabelled)
     whole = assign_splits(
         read_manifest(data, background=background),
         test_folds=test_folds,
@@ -140,15 +143,32 @@ def tune(
             sample_rate_hz=start.frontend.sample_rate_hz,
             progress=ProgressLine("decoding noise", unit="recordings"),
         )
+        unlabelled = None
+        if start.taught.unlabelled:
+            unlabelled = Unlabelled.of(
+                start.taught.unlabelled,
+                whole.clips,  # likewise
+                cache_dir=store.folder,
+                sample_rate_hz=start.frontend.sample_rate_hz,
+                progress=ProgressLine("decoding recordings without labels", unit="recordings"),
+            )
         first = check_decoded(store, manifest, start, surroundings)
         in_vain = what_changes_nothing(first, space, frozen=frozen)
-        shared = TrialSetting(manifest, store, seeds=seeds, frozen=frozen, surroundings=surroundings)
+        shared = TrialSetting(
+            manifest,
+            store,
+            seeds=seeds,
+            frozen=frozen,
+            surroundings=surroundings,
+            unlabelled=unlabelled,
+        )
     # Only now: data that cannot be used leave no folder behind, in the way once they are mended.
     folder.start(settings, manifest)
 
     run: RunTrial = _refuse
     if shared is not None:
         check_same_surroundings(folder.surroundings, shared.surroundings)
+        check_same_surroundings(folder.unlabelled, shared.unlabelled)
         say(what_is_judged(shared.store, manifest, start))
         if in_vain:
             say(in_vain)
