@@ -36,6 +36,7 @@ from kwsembed.training.run_directory import RunDirectory
 from kwsembed.training.same_surroundings import check_same_surroundings
 from kwsembed.training.stages import Stages
 from kwsembed.training.taught import TaughtLoss, taught_batches
+from kwsembed.tuning.tune import tune
 
 RATE_HZ = 16000
 
@@ -378,6 +379,29 @@ class TestRun:
         check_same_surroundings(note, first)
         with pytest.raises(RunError, match="5 recordings without labels of SHA-256"):
             check_same_surroundings(note, dataclasses.replace(first, digest="0" * 64))
+
+    def test_a_search_asks_about_no_clip_of_the_test_it_never_sees(self, data, tmp_path, monkeypatch):
+        training, manifest = data
+        street = write_sounds(tmp_path / "street", random=np.random.default_rng(4), beeps=1, hisses=0)
+        for number, clip in enumerate(clip for clip in manifest.clips if clip.split == "test"):
+            (street / f"{number}.wav").write_bytes(clip.path.read_bytes())
+        taught = dataclasses.replace(training.config.taught, unlabelled=str(street))
+        seen = []
+
+        def trial_runner(start, shared, folder, **options):
+            seen.append(shared)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("kwsembed.tuning.tune.trial_runner", trial_runner)
+        with pytest.raises(KeyboardInterrupt):
+            tune(
+                manifest.root,
+                tmp_path / "SEARCH",
+                config=dataclasses.replace(training.config, taught=taught),
+                cache_dir=tmp_path / "cache",
+            )
+        assert [clip.name for clip in seen[0].unlabelled.store.clips] == ["beep/beep0.wav"]
+        assert (tmp_path / "SEARCH" / "unlabelled.json").exists()
 
 
 class TestSettings:
