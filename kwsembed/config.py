@@ -193,11 +193,20 @@ class TrainConfig:
         return cls.from_dict({**_BEFORE_IT_WAS_KNOWN, **values})
 
     @classmethod
-    def read(cls, path: str | Path, *, recorded: bool = False) -> TrainConfig:
-        """Reads a TOML file; what it does not name keeps its default, or is as `recorded` says."""
+    def read(cls, path: str | Path, *, recorded: bool = False, teacher: str | None = None) -> TrainConfig:
+        """Reads a TOML file; what it does not name keeps its default, or is as `recorded` says.
+
+        Args:
+            path: The file.
+            recorded: Whether something was trained with it, perhaps by an older version.
+            teacher: Takes the place of the file's own, without which it may say nothing sensible; None
+                leaves that.
+        """
         try:
             with open(path, "rb") as file:
                 values = tomllib.load(file)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"the config is not valid TOML: {error}", where=path) from None
+        if teacher is not None:
+            values["teacher"] = teacher
         return cls.recorded(values) if recorded else cls.from_dict(values)

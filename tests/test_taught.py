@@ -419,6 +419,13 @@ class TestSettings:
         with pytest.raises(ConfigError, match=message):
             TrainConfig(**settings)
 
+    def test_a_teacher_on_the_command_line_does_for_a_file_that_names_none(self, tmp_path):
+        file = tmp_path / "taught.toml"
+        file.write_text("[taught]\nweight = 1.0\n")
+        with pytest.raises(ConfigError, match="needs a teacher"):
+            TrainConfig.read(file)
+        assert TrainConfig.read(file, teacher="yamnet.tflite").taught.weight == 1.0
+
     def test_recordings_need_a_network_that_is_taught(self):
         with pytest.raises(ConfigError, match=r"taught\.weight above 0"):
             TaughtConfig(unlabelled="street")

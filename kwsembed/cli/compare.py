@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     if args.seeds < 1:
         raise ConfigError("--seeds is out of range", expected="1 or more", received=f"{args.seeds}")
-    config = TrainConfig.read(args.config) if args.config else None
+    config = TrainConfig.read(args.config, teacher=args.teacher) if args.config else None
     if args.teacher is not None or args.unlabelled is not None:
         config = _taught(config or TrainConfig(), args)
 

@@ -105,7 +105,7 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
 
 def config_of(args: argparse.Namespace) -> TrainConfig:
     """The settings that were asked for: those of --config, overridden by single options."""
-    config = TrainConfig.read(args.config) if args.config else TrainConfig()
+    config = TrainConfig.read(args.config, teacher=args.teacher) if args.config else TrainConfig()
     given = {name: getattr(args, name) for name in _OVERRIDES if getattr(args, name) is not None}
     if args.teacher is not None:
         given["pretrain"] = args.pretrain or TEACHER
