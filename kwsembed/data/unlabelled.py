@@ -62,8 +62,8 @@ class Unlabelled:
             DataError: Not one of its files can be used.
 
         Example:
-            >>> Unlabelled.of("street", store.clips, cache_dir="cache", sample_rate_hz=16000).hours
-            ... # doctest: +SKIP
+            >>> options = {"cache_dir": "cache", "sample_rate_hz": 16000}
+            >>> Unlabelled.of("street", store.clips, **options).hours  # doctest: +SKIP
             3.2
         """
         files, known = apart_from(clips, check_unlabelled(folder), kind="recording without a label")

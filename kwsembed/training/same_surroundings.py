@@ -45,12 +45,16 @@ def check_same_surroundings(note: Path, surroundings: Surroundings | Unlabelled 
         ) from None
     if digest != now["sha256"]:
         raise RunError(
-            "this was started with other further recordings, so it cannot be gone on with",
+            f"this was started with other {_named(now)}, so it cannot be gone on with",
             expected=_counts(earlier),
             received=_counts(now),
             where=note,
             fix="give the same recordings as before, or choose another --out",
         )
+
+
+def _named(record: dict[str, object]) -> str:
+    return "recordings without labels" if "unlabelled_files" in record else "noise or impulse responses"
 
 
 def _counts(record: dict[str, object]) -> str:
