@@ -15,7 +15,7 @@ from kwsembed.comparison.contender import parse_contender
 from kwsembed.comparison.study import WHOLE, Cell
 from kwsembed.comparison.study_folder import StudyFolder
 from kwsembed.comparison.trials import tuning_trials
-from kwsembed.config import ScheduleConfig, TrainConfig
+from kwsembed.config import ScheduleConfig, TaughtConfig, TrainConfig
 from kwsembed.errors import RunError
 
 
@@ -138,6 +138,27 @@ def test_a_teacher_may_join_a_study_and_lie_elsewhere_later(tmp_path):
         folder.claim(plan_of())  # without one, what the page says of the teacher stays
         assert folder.description()["settings"]["config"]["teacher"] == path
     assert folder.description()["teacher"] == taught
+
+
+def test_being_taught_may_join_a_study_but_not_change_under_it(tmp_path):
+    folder, record = StudyFolder(tmp_path), {"file": "yamnet.tflite", "sha256": "1" * 64}
+
+    def taught(**settings):
+        config = TrainConfig(teacher="yamnet.tflite", taught=TaughtConfig(**settings))
+        return dataclasses.replace(plan_of(), config=config)
+
+    folder.claim(plan_of())
+    folder.claim(taught(weight=1.0, unlabelled="street"), teacher=record)
+    folder.claim(plan_of())  # a sitting that says nothing of it
+    assert folder.description()["settings"]["config"]["taught"]["unlabelled"] == "street"
+    folder.claim(taught(weight=1.0, unlabelled="elsewhere/street"), teacher=record)
+    for settings, name in (
+        ({"weight": 2.0, "unlabelled": "street"}, "config.taught.weight"),
+        ({"weight": 1.0}, "config.taught.unlabelled"),
+        ({"weight": 1.0, "unlabelled": "street", "windows": 64}, "config.taught.windows"),
+    ):
+        with pytest.raises(RunError, match=f"another {name}"):
+            folder.claim(taught(**settings), teacher=record)
 
 
 def test_another_teacher_under_the_same_name_is_noticed(tmp_path):

@@ -18,7 +18,7 @@ from kwsembed.errors import RunError
 from kwsembed.training.same_teacher import refuse_another
 
 _TEACHER, _TAUGHT = "teacher", "taught"
-_TAUGHT_WEIGHT = f"config.{_TAUGHT}.weight"
+_TAUGHT_WEIGHT, _UNLABELLED = f"config.{_TAUGHT}.weight", f"config.{_TAUGHT}.unlabelled"
 
 
 class StudyFolder:
@@ -73,6 +73,8 @@ class StudyFolder:
             # Nor need it be said again, or before any contender does it, how some are taught by it.
             if not (earlier[_TAUGHT_WEIGHT] and asked[_TAUGHT_WEIGHT]):
                 compared -= {name for name in compared if name.startswith(f"config.{_TAUGHT}.")}
+            for values in (earlier, asked):  # nor where recordings without labels lie: their checksum is kept
+                values[_UNLABELLED] = bool(values[_UNLABELLED])
             changed = sorted(name for name in compared if earlier.get(name) != asked.get(name))
             if changed:
                 name = changed[0]
