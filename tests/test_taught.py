@@ -232,6 +232,20 @@ class TestLessons:
         mended = lessons(training, schedule_of(training), steps=100)
         np.testing.assert_array_equal(first.unlabelled.told, mended.unlabelled.told)
 
+    def test_windows_of_one_label_make_no_head(self, data, monkeypatch):
+        training, _ = data
+        schedule = schedule_of(training)
+        monkeypatch.setattr(schedule, "classes", np.zeros_like(schedule.classes))
+        monkeypatch.setattr(TrainingData, "classes_of", lambda self, split: np.zeros(99, int))
+        with pytest.raises(ConfigError, match=r"all of one label.*taught\.windows=24 and 5 steps of 8"):
+            lessons(training, schedule, steps=5)
+
+    def test_a_label_that_the_head_never_heard_is_told(self, data, monkeypatch):
+        training = dataclasses.replace(data[0], labels=("beep", "noise", "siren"))
+        said = []
+        lessons(training, schedule_of(data[0]), steps=100, say=said.append)
+        assert "note: the head on the teacher heard no window of siren, and never says it" in said
+
     def test_recordings_that_were_read_already_are_not_read_again(self, data):
         found = unlabelled_of(data[0])
         known = dataclasses.replace(data[0], unlabelled=found)

@@ -13,7 +13,9 @@ PENALTY = 0.003
 """Inverse strength of the penalty on the head's weights, for a sum over the windows."""
 
 _LEAST = 1e-4  # a probability below this says no less
-_MOST_FITTED = 8192  # windows
+MOST_FITTED = 8192
+"""Windows that a head is fitted to."""
+
 _UNHEARD = -30.0  # logit of a class without a window
 
 
@@ -68,7 +70,7 @@ def fit_head(answers: np.ndarray, classes: np.ndarray, class_count: int) -> Teac
         True
     """
     scores = bool(np.all((answers >= 0) & (answers <= 1)))
-    fitted, of = _prepared(answers[:_MOST_FITTED], scores), np.asarray(classes)[:_MOST_FITTED]
+    fitted, of = _prepared(answers[:MOST_FITTED], scores), np.asarray(classes)[:MOST_FITTED]
     model = make_pipeline(
         StandardScaler(), LogisticRegression(C=PENALTY, class_weight="balanced", max_iter=1000)
     ).fit(fitted, of)

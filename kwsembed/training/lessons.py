@@ -21,8 +21,10 @@ from kwsembed.data.pipeline import augmented_waveforms
 from kwsembed.data.sampling import WindowSchedule
 from kwsembed.data.surroundings import Surroundings
 from kwsembed.data.unlabelled import Unlabelled, heard_in
+from kwsembed.errors import ConfigError
 from kwsembed.progress import Progress, silent
 from kwsembed.teaching import Teacher, TeacherHead, ask_teacher, fit_head, load_teacher
+from kwsembed.teaching.head import MOST_FITTED
 from kwsembed.training.data import TrainingData
 from kwsembed.training.teacher import windows_key
 
@@ -106,8 +108,9 @@ def lessons(
         say: Receives a line for the user.
 
     Raises:
-        ConfigError: The teacher cannot be used, or the recordings without labels cannot be found.
-        DataError: Not one of these can be used.
+        ConfigError: The teacher cannot be used, or the recordings without labels cannot be found, or the
+            windows to ask about are all of one label.
+        DataError: Not one of these recordings can be used.
     """
     config, settings = data.config, data.config.taught
     teacher = load_teacher(config.teacher, sample_rate_hz=config.frontend.sample_rate_hz)
@@ -115,7 +118,15 @@ def lessons(
     asked = max(1, min(steps, settings.windows // batch))
     answers = _answers(data, data.store, schedule, data.surroundings, teacher, asked, progress)
     classes = np.concatenate([data.classes_of("train")[schedule.draw(step).items] for step in range(asked)])
+    if len(np.unique(classes[:MOST_FITTED])) < 2:
+        raise ConfigError(
+            "the windows that the teacher is asked about are all of one label, so no head can be fitted",
+            expected="more windows",
+            received=f"taught.windows={settings.windows} and {steps} steps of {batch}",
+        )
     head = fit_head(answers, classes, len(data.labels))
+    for index in np.setdiff1d(np.arange(len(data.labels)), classes[:MOST_FITTED]):
+        say(f"note: the head on the teacher heard no window of {data.labels[index]}, and never says it")
     labelled = Heard(data.store, schedule, data.surroundings, head.probabilities(answers), settings.weight)
     say(f"taught by a head on {teacher.path.name}: heard {len(answers)} training windows")
     recordings = unlabelled_of(data)
