@@ -1,8 +1,8 @@
 """What a head on the teacher says of windows, labelled or not, for the end-to-end network to agree with.
 
 A teacher that has heard more than the run's clips tells their labels apart with few of them, if a head on its
-answers hears these clips augmented. A small network cannot learn that from the same few clips; from what the
-head says of much audio without labels it can.
+answers hears these clips augmented. From what it says of them, and of much audio without labels, a small
+network learns most of that.
 """
 
 from __future__ import annotations
