@@ -39,21 +39,32 @@ class Recipe:
     build: Callable[[Path, Namespace], Manifest]
 
 
-class _Parser(ArgumentParser):
+class OneLineParser(ArgumentParser):
+    """Says what is wrong with a command in one line; run it within `reported`."""
+
     def error(self, message: str) -> NoReturn:
         raise UserError(message, fix=f"see {self.prog} --help")
 
 
 def run(recipe: Recipe, argv: Sequence[str] | None = None) -> int:
-    """Runs a recipe as its command; returns 0 if done, 1 for a fault of ours, 2 for one in what was given."""
-    try:
+    """Runs a recipe as its command; returns what `reported` does."""
+
+    def prepare() -> None:
         arguments = _parser(recipe).parse_args(argv)
         _prepare(recipe, arguments.root.resolve(), arguments)
+
+    return reported(recipe.module, prepare)
+
+
+def reported(module: str, work: Callable[[], None]) -> int:
+    """Does a command's work; returns 0 if done, 1 for a fault of ours, 2 for one in what was given."""
+    try:
+        work()
     except KwsembedError as error:
-        print(f"{recipe.module}: {error}", file=sys.stderr)
+        print(f"{module}: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:  # no room, no permission: the system's own words, and the file
-        print(f"{recipe.module}: {error.strerror or error}: {error.filename}", file=sys.stderr)
+        print(f"{module}: {error.strerror or error}: {error.filename}", file=sys.stderr)
         return UserError.exit_code
     except KeyboardInterrupt:
         print("stopped; run again to go on", file=sys.stderr)
@@ -64,7 +75,7 @@ def run(recipe: Recipe, argv: Sequence[str] | None = None) -> int:
 def _parser(recipe: Recipe) -> ArgumentParser:
     corpus = recipe.corpus
     command = f"python -m {recipe.module}"
-    parser = _Parser(
+    parser = OneLineParser(
         prog=command,
         description=f"{corpus.name}: checks the files under ROOT, writes ROOT/manifest.csv.\n"
         f"Licence: {corpus.licence}.",

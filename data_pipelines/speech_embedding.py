@@ -12,7 +12,6 @@ whose embedding openWakeWord ships.
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,8 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data_pipelines.command import OneLineParser, reported
 from kwsembed import atomic
-from kwsembed.errors import ConfigError, KwsembedError, UserError
+from kwsembed.errors import ConfigError
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -114,8 +114,12 @@ def models_folder() -> Path:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns 0 if done, 2 for a mistake in what was given."""
-    parser = ArgumentParser(prog="python -m data_pipelines.speech_embedding", description=__doc__)
+    """The command; see `reported` for what it returns."""
+    return reported("data_pipelines.speech_embedding", lambda: _join(argv))
+
+
+def _join(argv: Sequence[str] | None) -> None:
+    parser = OneLineParser(prog="python -m data_pipelines.speech_embedding", description=__doc__)
     parser.add_argument("out", metavar="FILE.tflite", type=Path, help="the teacher")
     parser.add_argument(
         "--models",
@@ -124,18 +128,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="folder with melspectrogram.tflite and embedding_model.tflite (default: pyopen-wakeword's)",
     )
     arguments = parser.parse_args(argv)
-    try:
-        folder = arguments.models or models_folder()
-        parts = [(folder / f"{name}.tflite").read_bytes() for name in ("melspectrogram", "embedding_model")]
-        atomic.write_bytes(arguments.out, joined(*parts))
-    except KwsembedError as error:
-        print(f"{parser.prog.split()[-1]}: {error}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"{parser.prog.split()[-1]}: {error.strerror or error}: {error.filename}", file=sys.stderr)
-        return UserError.exit_code
+    folder = arguments.models or models_folder()
+    parts = [(folder / f"{name}.tflite").read_bytes() for name in ("melspectrogram", "embedding_model")]
+    atomic.write_bytes(arguments.out, joined(*parts))
     print(f"next:\nkwsembed train DATA --out RUN --teacher {arguments.out} --unlabelled SPEECH")
-    return 0
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 import sys
-from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kwsembed.errors import DataError, KwsembedError, UserError
+from data_pipelines.command import OneLineParser, reported
+from kwsembed.cli.options import whole
+from kwsembed.errors import DataError, UserError
 from kwsembed.progress import Progress, ProgressLine, silent
 
 WORD_LIST = Path("/usr/share/dict/words")  # of the package wamerican
@@ -202,37 +203,33 @@ def words_in(path: Path, *, apart_from: Sequence[str] = ()) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns 0 if done, 2 for a mistake in what was given."""
-    parser = ArgumentParser(prog="python -m data_pipelines.synthetic_speech", description=__doc__)
+    """The command; see `reported` for what it returns."""
+    return reported("data_pipelines.synthetic_speech", lambda: _speak(argv))
+
+
+def _speak(argv: Sequence[str] | None) -> None:
+    parser = OneLineParser(prog="python -m data_pipelines.synthetic_speech", description=__doc__)
     parser.add_argument("folder", metavar="SPEECH", type=Path, help="where the recordings go")
-    parser.add_argument("--count", type=int, default=8000, help="recordings in all (default: 8000)")
+    parser.add_argument("--count", type=whole, default=8000, help="recordings in all (default: 8000)")
     parser.add_argument("--say", nargs="+", default=[], metavar="WORD", help="keywords to be said besides")
     parser.add_argument(
         "--words", type=Path, default=WORD_LIST, metavar="FILE", help=f"a word a line (default: {WORD_LIST})"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=2, metavar="N", help="at a time (default: 2)")
+    parser.add_argument("--processes", type=whole, default=2, metavar="N", help="at a time (default: 2)")
     arguments = parser.parse_args(argv)
-    try:
-        failed = synthesise(
-            arguments.folder,
-            words_in(arguments.words, apart_from=arguments.say),
-            say=arguments.say,
-            count=arguments.count,
-            seed=arguments.seed,
-            processes=arguments.processes,
-            progress=ProgressLine("speaking", unit="recordings"),
-        )
-    except KwsembedError as error:
-        print(f"{parser.prog.split()[-1]}: {error}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"{parser.prog.split()[-1]}: {error.strerror or error}: {error.filename}", file=sys.stderr)
-        return UserError.exit_code
+    failed = synthesise(
+        arguments.folder,
+        words_in(arguments.words, apart_from=arguments.say),
+        say=arguments.say,
+        count=arguments.count,
+        seed=arguments.seed,
+        processes=arguments.processes,
+        progress=ProgressLine("speaking", unit="recordings"),
+    )
     if failed:
         print(f"{failed} of {arguments.count} could not be made")
     print(f"next:\nkwsembed train DATA --out RUN --teacher MODEL.tflite --unlabelled {arguments.folder}")
-    return 0
 
 
 if __name__ == "__main__":

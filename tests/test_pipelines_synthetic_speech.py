@@ -112,6 +112,9 @@ def test_the_command_says_what_comes_next_or_what_is_wrong(speaking, capsys):
     assert synthetic_speech.main([str(speaking / "speech"), "--words", "nowhere"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("data_pipelines.synthetic_speech: the list of words cannot be read")
+    assert synthetic_speech.main([str(speaking / "speech"), "--count", "0"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "expected a whole number above 0; received '0'" in line
 
 
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="eSpeak NG is not installed")
