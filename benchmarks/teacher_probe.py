@@ -22,17 +22,16 @@ from kwsembed.comparison.clips import split_for
 from kwsembed.comparison.fold_data import fold_data
 from kwsembed.config import TrainConfig
 from kwsembed.data.cache import ClipStore, build_cache, default_cache_dir
-from kwsembed.data.pipeline import augmented_waveforms
 from kwsembed.detection.post_processing import PostProcessing
 from kwsembed.evaluation.judge import Judgement
 from kwsembed.manifest import read_manifest
-from kwsembed.teaching import Teacher, ask_teacher, fit_head, load_teacher
+from kwsembed.teaching import Teacher, load_teacher
+from kwsembed.teaching.head import MOST_FITTED
 from kwsembed.training.data import TrainingData
+from kwsembed.training.lessons import head_on
 
 _PENALTIES = (0.001, 0.01, 0.1, 1.0)
 """Inverse strengths of the penalty, of which validation chooses."""
-
-_AUGMENTED_WINDOWS = 8192  # to learn from
 
 _LEAST = 1e-4  # a probability below this says no less
 
@@ -94,18 +93,8 @@ def probe_augmented(
     """
     config = data.config
     schedule = data.schedule(sampling="power:0.5", stage="probe", even_groups=config.even_groups)
-    steps = _AUGMENTED_WINDOWS // schedule.batch_size
-    heard = augmented_waveforms(
-        data.store,
-        schedule,
-        frontend=config.frontend,
-        augment=config.augment,
-        last_step=steps,
-        seed=config.seed,
-    )
-    asked = ask_teacher(teacher, heard.as_numpy_iterator(), count=steps * schedule.batch_size)
-    classes = np.concatenate([data.classes_of("train")[schedule.draw(step).items] for step in range(steps)])
-    head = fit_head(asked, classes, len(data.labels))
+    steps = MOST_FITTED // schedule.batch_size
+    head, _ = head_on(data, schedule, teacher, steps=steps)
     judged = {}
     for split in ("validation", "test"):
         evidence = [

@@ -237,7 +237,7 @@ class TestLessons:
         schedule = schedule_of(training)
         monkeypatch.setattr(schedule, "classes", np.zeros_like(schedule.classes))
         monkeypatch.setattr(TrainingData, "classes_of", lambda self, split: np.zeros(99, int))
-        with pytest.raises(ConfigError, match=r"all of one label.*taught\.windows=24 and 5 steps of 8"):
+        with pytest.raises(ConfigError, match=r"all of one label.*24 windows \(taught\.windows=24\)"):
             lessons(training, schedule, steps=5)
 
     def test_a_label_that_the_head_never_heard_is_told(self, data, monkeypatch):

@@ -116,23 +116,41 @@ def lessons(
     teacher = load_teacher(config.teacher, sample_rate_hz=config.frontend.sample_rate_hz)
     batch = schedule.batch_size
     asked = max(1, min(steps, settings.windows // batch))
-    answers = _answers(data, data.store, schedule, data.surroundings, teacher, asked, progress)
-    classes = np.concatenate([data.classes_of("train")[schedule.draw(step).items] for step in range(asked)])
-    if len(np.unique(classes[:MOST_FITTED])) < 2:
-        raise ConfigError(
-            "the windows that the teacher is asked about are all of one label, so no head can be fitted",
-            expected="more windows",
-            received=f"taught.windows={settings.windows} and {steps} steps of {batch}",
-        )
-    head = fit_head(answers, classes, len(data.labels))
-    for index in np.setdiff1d(np.arange(len(data.labels)), classes[:MOST_FITTED]):
-        say(f"note: the head on the teacher heard no window of {data.labels[index]}, and never says it")
+    head, answers = head_on(data, schedule, teacher, steps=asked, progress=progress, say=say)
     labelled = Heard(data.store, schedule, data.surroundings, head.probabilities(answers), settings.weight)
     say(f"taught by a head on {teacher.path.name}: heard {len(answers)} training windows")
     recordings = unlabelled_of(data)
     if recordings is None:
         return Lessons(labelled, None)
     return Lessons(labelled, _of_unlabelled(data, recordings, teacher, head, steps, progress, say))
+
+
+def head_on(
+    data: TrainingData,
+    schedule: WindowSchedule,
+    teacher: Teacher,
+    *,
+    steps: int,
+    progress: Progress = silent,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[TeacherHead, np.ndarray]:
+    """A head on the teacher that has heard the first steps of a schedule, and what the teacher said of them.
+
+    Raises:
+        ConfigError: All windows are of one label.
+    """
+    answers = _answers(data, data.store, schedule, data.surroundings, teacher, steps, progress)
+    classes = np.concatenate([data.classes_of("train")[schedule.draw(step).items] for step in range(steps)])
+    if len(np.unique(classes[:MOST_FITTED])) < 2:
+        raise ConfigError(
+            "the windows that the teacher is asked about are all of one label, so no head can be fitted",
+            expected="more windows",
+            received=f"{len(classes)} windows (taught.windows={data.config.taught.windows})",
+        )
+    head = fit_head(answers, classes, len(data.labels))
+    for index in np.setdiff1d(np.arange(len(data.labels)), classes[:MOST_FITTED]):
+        say(f"note: the head on the teacher heard no window of {data.labels[index]}, and never says it")
+    return head, answers
 
 
 def _of_unlabelled(
