@@ -13,6 +13,10 @@ WORKER = "worker"
 _ADDRESS = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 _ID = "KERASTUNER_TUNER_ID"
 
+# gRPC knocks ever more seldom, up to every two minutes, at an address where nobody answered: the worker that
+# has waited longest would notice the chief last, when the others have done the trials.
+_KNOCKING = (("grpc.initial_reconnect_backoff_ms", 500), ("grpc.max_reconnect_backoff_ms", 1000))
+
 
 def role_of(environment: Mapping[str, str]) -> str:
     """`alone`, `chief` or `worker`.
@@ -50,7 +54,7 @@ def await_chief(environment: Mapping[str, str], *, patience_s: float = 600.0) ->
     import grpc
 
     address = ":".join(environment[name] for name in _ADDRESS)
-    with grpc.insecure_channel(address) as channel:
+    with grpc.insecure_channel(address, options=_KNOCKING) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=patience_s)
         except grpc.FutureTimeoutError:
