@@ -223,7 +223,7 @@ class TestLessons:
             kept.unlink()
         first = lessons(training, schedule_of(training), steps=100)
         with monkeypatch.context() as patch:
-            patch.setattr("kwsembed.training.lessons.ask_teacher", None)
+            patch.setattr("kwsembed.training.teacher_answers.ask_teacher", None)
             again = lessons(training, schedule_of(training), steps=100)
         np.testing.assert_array_equal(first.labelled.told, again.labelled.told)
         np.testing.assert_array_equal(first.unlabelled.told, again.unlabelled.told)

@@ -116,7 +116,7 @@ def test_the_teacher_hears_what_the_student_will_hear(data, monkeypatch):
     training, _ = data
     heard = []
     monkeypatch.setattr(
-        "kwsembed.training.teacher.ask_teacher",
+        "kwsembed.training.teacher_answers.ask_teacher",
         lambda teacher, batches, count, progress: heard.extend(batches) or np.eye(count, 8),
     )
     schedule = training.schedule(sampling="square_root", stage=PRETRAIN, even_groups=0.0)
@@ -146,7 +146,9 @@ def test_no_more_is_asked_than_pretraining_will_hear_and_nothing_twice(data, mon
     assert len(targets_of(training, windows=100, steps=2).rows) == 2 * SCHEDULE.batch_size
     first = targets_of(training, windows=11, steps=9)
     assert len(first.rows) == 8, "two whole batches"
-    monkeypatch.setattr("kwsembed.training.teacher.ask_teacher", lambda *_, **__: pytest.fail("asked again"))
+    monkeypatch.setattr(
+        "kwsembed.training.teacher_answers.ask_teacher", lambda *_, **__: pytest.fail("asked again")
+    )
     np.testing.assert_array_equal(targets_of(training, windows=11, steps=9).rows, first.rows)
 
 
@@ -154,7 +156,7 @@ def test_another_seed_or_augmentation_is_another_question_and_damage_is_mended(d
     training, _ = data
     asked = []
     monkeypatch.setattr(
-        "kwsembed.training.teacher.ask_teacher",
+        "kwsembed.training.teacher_answers.ask_teacher",
         lambda teacher, batches, count, progress: asked.append(count) or np.eye(count, 8),
     )
     louder = replace(training.config.augment, gain_db=(-3.0, 3.0))

@@ -7,26 +7,21 @@ network learns most of that.
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from kwsembed import atomic
 from kwsembed.data.cache import ClipStore
-from kwsembed.data.pipeline import augmented_waveforms
 from kwsembed.data.sampling import WindowSchedule
 from kwsembed.data.surroundings import Surroundings
 from kwsembed.data.unlabelled import Unlabelled, heard_in
 from kwsembed.errors import ConfigError
 from kwsembed.progress import Progress, silent
-from kwsembed.teaching import Teacher, TeacherHead, ask_teacher, fit_head, load_teacher
+from kwsembed.teaching import Teacher, TeacherHead, fit_head, load_teacher
 from kwsembed.teaching.head import MOST_FITTED
 from kwsembed.training.data import TrainingData
-from kwsembed.training.teacher import windows_key
+from kwsembed.training.teacher_answers import Asked, asked_once
 
 
 @dataclass(frozen=True)
@@ -139,7 +134,8 @@ def head_on(
     Raises:
         ConfigError: All windows are of one label.
     """
-    answers = _answers(data, data.store, schedule, data.surroundings, teacher, steps, progress)
+    windows = Asked.of_training(data, schedule, steps)
+    answers = asked_once(teacher, windows, progress=progress)["answers"]
     classes = np.concatenate([data.classes_of("train")[schedule.draw(step).items] for step in range(steps)])
     if len(np.unique(classes[:MOST_FITTED])) < 2:
         raise ConfigError(
@@ -168,7 +164,8 @@ def _of_unlabelled(
     background = data.clips_of("train")[~data.event[data.classes_of("train")]]
     surroundings = heard_in(data.surroundings, data.store, background)
     asked = max(1, min(steps, settings.unlabelled_windows // batch))
-    answers = _answers(data, recordings.store, schedule, surroundings, teacher, asked, progress)
+    windows = Asked(data, recordings.store, schedule, surroundings, asked)
+    answers = asked_once(teacher, windows, progress=progress)["answers"]
     say(
         f"and {len(answers)} windows of {len(recordings.store.clips)} recordings without labels, "
         f"{recordings.hours:.2f} hours"
@@ -180,47 +177,3 @@ def _of_unlabelled(
         head.probabilities(answers),
         settings.unlabelled_weight,
     )
-
-
-def _answers(
-    data: TrainingData,
-    store: ClipStore,
-    schedule: WindowSchedule,
-    surroundings: Surroundings,
-    teacher: Teacher,
-    steps: int,
-    progress: Progress,
-) -> np.ndarray:
-    """`(windows, features)`: what the teacher says of the first steps of a schedule, or said before."""
-    config = data.config
-    mixed_in = [data.store.identity(int(clip)) for clip in data.clips_of("train")]
-    key = windows_key(config, store, schedule, surroundings, teacher, steps, "answers", mixed_in)
-    path = data.store.folder / f"teacher-answers-{key}.npz"
-    kept = _kept(path)
-    if kept is not None:
-        return kept
-    heard = augmented_waveforms(
-        store,
-        schedule,
-        frontend=config.frontend,
-        augment=config.augment,
-        last_step=steps,
-        seed=config.seed,
-        surroundings=surroundings,
-    )
-    count = steps * schedule.batch_size
-    answers = ask_teacher(teacher, heard.as_numpy_iterator(), count=count, progress=progress)
-    content = io.BytesIO()
-    np.savez(content, answers=answers)
-    atomic.write_bytes(path, content.getvalue())
-    return answers
-
-
-def _kept(path: Path) -> np.ndarray | None:
-    """Answers of an earlier run; None if there are none, or the file is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            found: np.ndarray = kept["answers"]
-            return found
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
