@@ -7,18 +7,14 @@ from functools import partial
 from typing import Any
 
 import keras
-import numpy as np
 
-from kwsembed import atomic
 from kwsembed.config import TrainConfig
 from kwsembed.errors import RunError
 from kwsembed.models.fused_normalization import for_training
 from kwsembed.progress import Progress
-from kwsembed.training.class_weights import class_factors, with_factors
-from kwsembed.training.classifying import ClassifierTraining, ClassifyingPhase
+from kwsembed.training.classifying_stage import ClassifyingStage, train_classifying_stage
 from kwsembed.training.data import TrainingData
 from kwsembed.training.distillation import Distillation
-from kwsembed.training.lessons import lessons
 from kwsembed.training.little_audio import end_to_end_training
 from kwsembed.training.networks import (
     CLASS_WEIGHTED,
@@ -29,11 +25,8 @@ from kwsembed.training.networks import (
     Networks,
 )
 from kwsembed.training.pretraining import pretrain_embedder
-from kwsembed.training.rebalancing import epochs_of, rebalancing
 from kwsembed.training.run_directory import RunDirectory
-from kwsembed.training.stage_runner import StageRunner, phase_name
-from kwsembed.training.training_dynamics import TrainingDynamics
-from kwsembed.training.variables_file import save_variables
+from kwsembed.training.stage_runner import StageRunner
 
 
 class Stages:
@@ -123,12 +116,13 @@ class Stages:
             return classifier
 
         return self._classify(
-            FROZEN,
-            start,
-            settings.head_epochs,
-            settings.head_learning_rate,
-            even_groups=self._config.even_groups,
-            backwards_share=self._config.backwards_share,
+            ClassifyingStage(
+                FROZEN,
+                start,
+                settings.head_epochs,
+                settings.head_learning_rate,
+                **self._as_configured,
+            )
         )
 
     def train_companion(self) -> dict[str, Any]:
@@ -138,13 +132,14 @@ class Stages:
         """
         settings = self._config.schedule
         return self._classify(
-            COMPANION,
-            lambda: self.networks.classifier_on(for_training(self.networks.embedder())),
-            settings.scratch_epochs,
-            settings.pretrain_learning_rate,
-            sublabel_weight=end_to_end_training(self._data).sublabel_weight,
-            even_groups=self._config.even_groups,
-            backwards_share=self._config.backwards_share,
+            ClassifyingStage(
+                COMPANION,
+                lambda: self.networks.classifier_on(for_training(self.networks.embedder())),
+                settings.scratch_epochs,
+                settings.pretrain_learning_rate,
+                sublabel_weight=end_to_end_training(self._data).sublabel_weight,
+                **self._as_configured,
+            )
         )
 
     def train_end_to_end(self) -> dict[str, Any]:
@@ -160,15 +155,16 @@ class Stages:
         how = end_to_end_training(self._data)
         begin = self.networks.pretrained if how.pretrained else self.networks.embedder
         return self._classify(
-            END_TO_END,
-            lambda: self.networks.classifier_on(for_training(begin())),
-            settings.finetune_epochs if how.pretrained else settings.scratch_epochs,
-            settings.finetune_learning_rate if how.pretrained else settings.pretrain_learning_rate,
-            sublabel_weight=how.sublabel_weight,
-            distilled=weight,
-            taught=self._config.taught.weight > 0,
-            even_groups=self._config.even_groups,
-            backwards_share=self._config.backwards_share,
+            ClassifyingStage(
+                END_TO_END,
+                lambda: self.networks.classifier_on(for_training(begin())),
+                settings.finetune_epochs if how.pretrained else settings.scratch_epochs,
+                settings.finetune_learning_rate if how.pretrained else settings.pretrain_learning_rate,
+                sublabel_weight=how.sublabel_weight,
+                distillation=self._distillation if weight else None,
+                taught=self._config.taught.weight > 0,
+                **self._as_configured,
+            )
         )
 
     def _require_trained(self, *stages: str) -> None:
@@ -182,12 +178,10 @@ class Stages:
                     fix="train it first, or set distillation_weight to 0",
                 )
 
-    def _distillation(self, weight: float) -> Distillation | None:
-        """What the networks trained before say, if that is to weigh anything."""
-        if not weight:
-            return None
+    def _distillation(self) -> Distillation:
+        """What the networks trained before say."""
         before = [self.networks.classifier(variant) for variant in (FROZEN, COMPANION)]
-        return Distillation(before, weight=weight)
+        return Distillation(before, weight=self._config.distillation_weight)
 
     def train_from_scratch(
         self,
@@ -214,97 +208,39 @@ class Stages:
         """
         settings = self._config.schedule
         return self._classify(
-            CLASS_WEIGHTED,
-            lambda: self.networks.classifier_on(for_training(self.networks.embedder())),
-            settings.scratch_epochs,
-            settings.pretrain_learning_rate,
-            rebalance=rebalance,
-            class_weights=class_weights or {},
-            sublabel_weight=sublabel_weight,
-            even_groups=even_groups,
-            backwards_share=backwards_share,
-            taught=taught,
-            dynamics=self.networks.dynamics() if watched else None,
-        )
-
-    def _classify(
-        self,
-        stage: str,
-        start: Callable[[], keras.Model],
-        epochs: int,
-        learning_rate: float,
-        *,
-        even_groups: float,
-        backwards_share: float,
-        rebalance: str | None = None,
-        class_weights: Mapping[str, float] | None = None,
-        sublabel_weight: float = 0.0,
-        distilled: float = 0.0,
-        taught: bool = False,
-        dynamics: TrainingDynamics | None = None,
-    ) -> dict[str, Any]:
-        """Trains a classifier with a remedy for imbalance, in one phase or two."""
-        remedy = rebalancing(rebalance or self._config.rebalance)
-        schedules = [
-            self._data.schedule(
-                sampling=phase.sampling,
-                stage=stage,
+            ClassifyingStage(
+                CLASS_WEIGHTED,
+                lambda: self.networks.classifier_on(for_training(self.networks.embedder())),
+                settings.scratch_epochs,
+                settings.pretrain_learning_rate,
+                rebalance=rebalance,
+                class_weights=class_weights or {},
+                sublabel_weight=sublabel_weight,
                 even_groups=even_groups,
                 backwards_share=backwards_share,
+                taught=taught,
+                dynamics=self.networks.dynamics() if watched else None,
             )
-            for phase in remedy.phases
-        ]
-        asked = self._config.class_weights if class_weights is None else class_weights
-        factors = class_factors(asked, self._data.labels)
-        weights = [
-            with_factors(
-                phase.weigh(schedule.probabilities, schedule.windows_per_class),
-                factors,
-                schedule.probabilities,
-            )
-            for phase, schedule in zip(remedy.phases, schedules, strict=True)
-        ]
-        class_counts = schedules[0].windows_per_class
+        )
 
-        def train() -> tuple[keras.Model, list[dict[str, float]]]:
-            phases = [
-                ClassifyingPhase(
-                    plan=self._runner.plan(phase_name(stage, number), phase_epochs, learning_rate),
-                    batches=partial(self._runner.batches, schedule),
-                    class_weights=table,
-                    head_only=phase.head_only,
-                    lessons=partial(
-                        lessons,
-                        self._data,
-                        schedule,
-                        steps=phase_epochs * self._config.schedule.epoch_steps,
-                        progress=self._progress("asking the teacher"),
-                        say=self._say,
-                    )
-                    if taught
-                    else None,
-                )
-                for number, (phase, schedule, table, phase_epochs) in enumerate(
-                    zip(remedy.phases, schedules, weights, epochs_of(remedy.phases, epochs), strict=True)
-                )
-            ]
-            training = ClassifierTraining(
-                self._data, self._run, progress=self._progress, new_head=self.networks.classifier_on
-            )
-            classifier, history = training.train(
-                start(),
-                phases,
-                loss=remedy.loss(class_counts, self._data.event),
-                sublabel_weight=sublabel_weight,
-                distillation=self._distillation(distilled),
-                dynamics=dynamics,
-            )
-            if dynamics is not None:
-                with atomic.replacing(self._run.dynamics(stage)) as temporary:
-                    save_variables(temporary, dynamics.carried)
-            if remedy.logit_offset is not None:
-                bias = classifier.get_layer("logits").bias
-                bias.assign_add(remedy.logit_offset(class_counts).astype(np.float32))
-            return classifier, history
+    @property
+    def _as_configured(self) -> dict[str, Any]:
+        """Remedy, factors and draws of every stage but the yardstick's."""
+        config = self._config
+        return {
+            "rebalance": config.rebalance,
+            "class_weights": config.class_weights,
+            "even_groups": config.even_groups,
+            "backwards_share": config.backwards_share,
+        }
 
-        return self._runner.once(stage, list(zip(schedules, weights, strict=True)), train)
+    def _classify(self, stage: ClassifyingStage) -> dict[str, Any]:
+        return train_classifying_stage(
+            stage,
+            self._data,
+            self._run,
+            networks=self.networks,
+            runner=self._runner,
+            progress=self._progress,
+            say=self._say,
+        )
