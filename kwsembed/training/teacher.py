@@ -1,4 +1,4 @@
-"""What the teacher of a run says of the windows that its student will hear, asked once and kept."""
+"""The teacher of a run: what is recorded of it, and what pretraining imitates of its answers."""
 
 from __future__ import annotations
 
