@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="the package belongs to the training ring")
 pytest.importorskip("keras_tuner")
+grpc = pytest.importorskip("grpc")
 
 from kwsembed.config import TrainConfig
 from kwsembed.errors import ConfigError, RunError
@@ -46,6 +47,35 @@ def test_a_port_that_is_no_number_is_named():
 def test_a_chief_that_does_not_answer_is_an_error_with_its_address():
     with pytest.raises(RunError, match=r"no chief answered within 0 s\. Received: address=127\.0\.0\.1:1\."):
         await_chief({**ADDRESS, "KERASTUNER_ORACLE_PORT": "1"}, patience_s=0.1)
+
+
+def test_a_worker_keeps_knocking_where_grpc_by_itself_would_knock_ever_more_seldom():
+    """Both wait as long, side by side, for somebody who hangs up on them."""
+
+    def counted(door, knocks):
+        while True:
+            try:
+                caller, _ = door.accept()
+            except OSError:
+                return
+            knocks.append(time.monotonic())
+            caller.close()
+
+    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    addresses = [door.getsockname() for door in doors]
+    knocks = [[], []]
+    for door, heard in zip(doors, knocks, strict=True):
+        threading.Thread(target=counted, args=(door, heard), daemon=True).start()
+    with grpc.insecure_channel("{}:{}".format(*addresses[0])) as plain:
+        grpc.channel_ready_future(plain)
+        with pytest.raises(RunError, match="no chief answered within 7 s"):
+            await_chief({**ADDRESS, "KERASTUNER_ORACLE_PORT": str(addresses[1][1])}, patience_s=7)
+    for door in doors:
+        door.shutdown(socket.SHUT_RDWR)
+        door.close()
+    by_itself, ours = (len(heard) for heard in knocks)
+    assert by_itself > 0
+    assert ours > 1.5 * by_itself
 
 
 def test_workers_get_their_trials_from_the_chief_over_grpc(tmp_path, monkeypatch):
