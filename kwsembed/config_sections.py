@@ -137,6 +137,9 @@ class TaughtConfig:
         unlabelled: Folder of recordings without labels that it is asked about too; empty for none.
         unlabelled_weight: Of agreeing with it on those.
         unlabelled_windows: How many windows of them it is asked about; they come again likewise.
+        hint_weight: Of telling the teacher's answers to all these windows, besides what the head makes of
+            them; 0 for not telling them.
+        hint_dims: Main directions of the answers that are to be told, at most.
     """
 
     weight: float = 0.0
@@ -144,10 +147,12 @@ class TaughtConfig:
     unlabelled: str = ""
     unlabelled_weight: float = 1.0
     unlabelled_windows: int = 64_000
+    hint_weight: float = 0.0
+    hint_dims: int = 64
 
     def __post_init__(self) -> None:
-        require_not_negative(self, "weight", "unlabelled_weight")
-        require_positive(self, "windows", "unlabelled_windows")
+        require_not_negative(self, "weight", "unlabelled_weight", "hint_weight")
+        require_positive(self, "windows", "unlabelled_windows", "hint_dims")
         require(
             self.weight > 0 or not self.unlabelled,
             "recordings without labels are for a network that is taught",

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -28,8 +29,9 @@ from kwsembed.progress import silent
 from kwsembed.teaching import fit_head
 from kwsembed.teaching.head import PENALTY
 from kwsembed.training.data import TrainingData
+from kwsembed.training.hints import HintLoss, hints_of, with_hint_head
 from kwsembed.training.lessons import lessons, unlabelled_of
-from kwsembed.training.networks import CLASS_WEIGHTED, END_TO_END
+from kwsembed.training.networks import CLASS_WEIGHTED, END_TO_END, Networks
 from kwsembed.training.rebalancing import cross_entropy
 from kwsembed.training.record import taught_record
 from kwsembed.training.run_directory import RunDirectory
@@ -74,6 +76,7 @@ def data(tmp_path_factory):
             unlabelled=str(root / "street"),
             unlabelled_weight=2.0,
             unlabelled_windows=16,
+            hint_weight=0.0,
         ),
         schedule=ScheduleConfig(batch_size=8, epoch_steps=2, scratch_epochs=3),
     )
@@ -219,7 +222,7 @@ class TestLessons:
 
     def test_the_teacher_is_asked_once(self, data, monkeypatch):
         training, _ = data
-        for kept in training.store.folder.glob("teacher-answers-*"):
+        for kept in training.store.folder.glob("teacher-*.npz"):
             kept.unlink()
         first = lessons(training, schedule_of(training), steps=100)
         with monkeypatch.context() as patch:
@@ -227,7 +230,9 @@ class TestLessons:
             again = lessons(training, schedule_of(training), steps=100)
         np.testing.assert_array_equal(first.labelled.told, again.labelled.told)
         np.testing.assert_array_equal(first.unlabelled.told, again.unlabelled.told)
-        for kept in training.store.folder.glob("teacher-answers-*"):
+        answers = list(training.store.folder.glob("teacher-*.npz"))
+        assert len(answers) == 2  # of training windows, and of the others
+        for kept in answers:
             kept.write_bytes(b"half a file")
         mended = lessons(training, schedule_of(training), steps=100)
         np.testing.assert_array_equal(first.unlabelled.told, mended.unlabelled.told)
@@ -331,6 +336,78 @@ class TestBatches:
         np.testing.assert_array_equal(targets[:, 1:3], [[1.0, 0.5]] * 8)
 
 
+class TestHints:
+    """What is told of the teacher's answers: of four features, two directions at most."""
+
+    def hinted(self, data, **changes):
+        taught = dataclasses.replace(data[0].config.taught, hint_weight=0.5, hint_dims=2, **changes)
+        return with_settings(data, taught=taught)
+
+    def test_directions_are_those_of_both_kinds_of_windows_together(self):
+        random = np.random.default_rng(5)
+        own, others = random.normal(size=(30, 4)), 3 + random.normal(size=(50, 4))
+        (of_own, of_others), explained = hints_of([own, others], dims=2)
+        assert (of_own.shape, of_others.shape, of_own.dtype) == ((30, 2), (50, 2), np.float32)
+        analysis = PCA(2, svd_solver="full").fit(np.concatenate([own, others]))
+        by_scikit_learn = analysis.transform(np.concatenate([own, others]))
+        by_scikit_learn /= np.sqrt(np.mean(np.sum(by_scikit_learn**2, axis=1)))
+        np.testing.assert_allclose(np.concatenate([of_own, of_others]), by_scikit_learn, atol=1e-5)
+        assert explained == pytest.approx(analysis.explained_variance_ratio_.sum(), abs=1e-5)
+
+    def test_of_very_many_windows_directions_are_fitted_to_some_of_either_kind(self, monkeypatch):
+        monkeypatch.setattr("kwsembed.training.hints.MOST_FITTED", 30)
+        rows = np.random.default_rng(6).normal(size=(90, 3))
+        (of_own, of_others), _ = hints_of([rows[:20], rows[20:]], dims=1)
+        direction = PCA(1, svd_solver="full").fit(rows[::3]).transform(rows)
+        told = np.concatenate([of_own, of_others])
+        np.testing.assert_allclose(told, direction / np.sqrt(np.mean(direction**2)), rtol=1e-4)
+
+    def test_the_loss_is_the_squared_distance(self):
+        told, wanted = tf.constant([[1.0, 2.0], [0.0, 0.0]]), tf.constant([[1.0, 0.0], [3.0, 4.0]])
+        np.testing.assert_allclose(HintLoss().call(wanted, told), [4.0, 25.0])
+        assert float(HintLoss()(wanted, told)) == 14.5
+
+    def test_they_come_with_their_windows_beside_the_other_tasks(self, data):
+        training = self.hinted(data)
+        found = lessons(training, schedule_of(training), steps=100)
+        assert (found.labelled.hint.shape, found.unlabelled.hint.shape) == ((24, 2), (16, 2))
+        of_clip = np.arange(len(training.clips_of("train")), dtype=np.int32)
+        batches = taught_batches(found, training.config, np.ones(2), of_clip)
+        for step, (_, targets, weights) in enumerate(batches(0, 4)):
+            assert [target.shape for target in targets] == [(16, 5), (16,), (16, 2)]
+            first, other = step % 3 * 8, step % 2 * 8
+            np.testing.assert_array_equal(targets[2][:8], found.labelled.hint[first : first + 8])
+            np.testing.assert_array_equal(targets[2][8:], found.unlabelled.hint[other : other + 8])
+            np.testing.assert_array_equal(weights[0], 1.0)
+            np.testing.assert_array_equal(weights[2], 1.0)
+        [(_, targets, _)] = taught_batches(found, training.config, np.ones(2), None)(0, 1)
+        assert [target.shape for target in targets] == [(16, 5), (16, 2)]
+
+    def test_without_recordings_they_are_of_training_windows(self, data):
+        training = self.hinted(data, unlabelled="")
+        found = lessons(training, schedule_of(training), steps=100)
+        [(log_mel, targets, weights)] = taught_batches(found, training.config, np.ones(2), None)(0, 1)
+        assert [len(part) for part in (log_mel, *targets, *weights)] == [8] * 5
+        np.testing.assert_array_equal(targets[1], found.labelled.hint[:8])
+
+    def test_their_head_shares_the_embedding_and_stays_out_of_the_classifier(self, data):
+        networks = Networks(data[0], RunDirectory("unused"))
+        classifier = networks.classifier_on(networks.embedder())
+        before = len(classifier.weights)
+        hinted = with_hint_head(classifier, classifier, 2, seed=0)
+        assert [tensor.shape for tensor in hinted.outputs] == [(None, 2), (None, 2)]
+        assert len(classifier.weights) == before == len(hinted.weights) - 2
+        again = with_hint_head(classifier, classifier, 2, seed=0)
+        np.testing.assert_array_equal(hinted.get_layer("hint").kernel, again.get_layer("hint").kernel)
+
+    def test_what_was_trained_before_there_were_hints_had_none(self):
+        recorded = TrainConfig.recorded({"teacher": "t.tflite", "taught": {"weight": 1.0}})
+        assert (recorded.taught.weight, recorded.taught.hint_weight) == (1.0, 0.0)
+        assert TrainConfig.recorded({}).taught.hint_weight == 0.0
+        with pytest.raises(ConfigError, match="taught is a section"):
+            TrainConfig.recorded({"taught": 1.0})
+
+
 class TestTraining:
     def trained(self, data, folder, variant, **changes):
         training = with_settings(data, **changes)
@@ -351,6 +428,15 @@ class TestTraining:
         assert [weight.shape for weight in taught] == [weight.shape for weight in plain]
         assert any(not np.array_equal(*pair) for pair in zip(taught, plain, strict=True))
 
+    def test_hints_teach_it_something_else_again(self, data, tmp_path):
+        taught = data[0].config.taught
+        plain, _ = self.trained(data, tmp_path / "PLAIN", END_TO_END)
+        hinted, _ = self.trained(
+            data, tmp_path / "HINTED", END_TO_END, taught=dataclasses.replace(taught, hint_weight=1.0)
+        )
+        assert [weight.shape for weight in hinted] == [weight.shape for weight in plain]
+        assert any(not np.array_equal(*pair) for pair in zip(hinted, plain, strict=True))
+
     def test_the_yardstick_is_not_taught(self, data, tmp_path):
         one, _ = self.trained(data, tmp_path / "ONE", CLASS_WEIGHTED)
         other, _ = self.trained(data, tmp_path / "OTHER", CLASS_WEIGHTED, taught=TaughtConfig())
@@ -358,15 +444,19 @@ class TestTraining:
             np.testing.assert_array_equal(*pair)
 
     @pytest.mark.slow
-    def test_a_stage_that_was_stopped_ends_where_an_undisturbed_one_does(self, data, tmp_path, monkeypatch):
-        whole, _ = self.trained(data, tmp_path / "WHOLE", END_TO_END)
+    @pytest.mark.parametrize("hint_weight", [0.0, 1.0])
+    def test_a_stage_that_was_stopped_ends_where_an_undisturbed_one_does(
+        self, data, tmp_path, monkeypatch, hint_weight
+    ):
+        settings = {"taught": dataclasses.replace(data[0].config.taught, hint_weight=hint_weight)}
+        whole, _ = self.trained(data, tmp_path / "WHOLE", END_TO_END, **settings)
         with monkeypatch.context() as patch:
             patch.setattr(
                 "kwsembed.training.classifying.ClassifierMonitor.on_epoch_end", _die_in_second_epoch
             )
             with pytest.raises(KeyboardInterrupt):
-                self.trained(data, tmp_path / "BROKEN", END_TO_END)
-        resumed, _ = self.trained(data, tmp_path / "BROKEN", END_TO_END)
+                self.trained(data, tmp_path / "BROKEN", END_TO_END, **settings)
+        resumed, _ = self.trained(data, tmp_path / "BROKEN", END_TO_END, **settings)
         for one, other in zip(whole, resumed, strict=True):
             np.testing.assert_array_equal(one, other)
 

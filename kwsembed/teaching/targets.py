@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.decomposition import PCA
 
-_MOST_FITTED = 20_000  # windows; more change the main directions little
+MOST_FITTED = 20_000  # windows; more change the main directions little
+_FIRST = slice(MOST_FITTED)
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class TeacherTargets:
     explained: float
 
 
-def teacher_targets(features: np.ndarray, *, dims: int) -> TeacherTargets:
+def teacher_targets(features: np.ndarray, *, dims: int, fitted: slice = _FIRST) -> TeacherTargets:
     """Reduces a teacher's features to their principal components.
 
     Features that lie in [0, 1] are taken for probabilities, of which the square root is used: between rows
@@ -31,8 +32,9 @@ def teacher_targets(features: np.ndarray, *, dims: int) -> TeacherTargets:
     among logits all the unheard ones together outweigh what is heard.
 
     Args:
-        features: `(windows, features)`. The components are fitted to the first 20,000 of them.
+        features: `(windows, features)`.
         dims: Components to keep, at most; as many as there are features or windows if that is fewer.
+        fitted: Windows that the components are fitted to.
 
     Example:
         >>> targets = teacher_targets(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]), dims=1)
@@ -42,8 +44,8 @@ def teacher_targets(features: np.ndarray, *, dims: int) -> TeacherTargets:
     values = np.asarray(features, np.float32)
     if np.all((values >= 0) & (values <= 1)):
         values = np.sqrt(values)
-    fitted = values[:_MOST_FITTED]
-    reduction = PCA(min(dims, *fitted.shape), svd_solver="full").fit(fitted)
+    examples = values[fitted]
+    reduction = PCA(min(dims, *examples.shape), svd_solver="full").fit(examples)
     rows = reduction.transform(values)
     length = np.sqrt(np.mean(np.sum(rows.astype(np.float64) ** 2, axis=1)))
     return TeacherTargets(

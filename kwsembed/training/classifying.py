@@ -14,6 +14,7 @@ from kwsembed.models import embedder_of
 from kwsembed.progress import Progress
 from kwsembed.training.data import TrainingData
 from kwsembed.training.distillation import Distillation
+from kwsembed.training.hints import HintLoss, with_hint_head
 from kwsembed.training.lessons import Lessons
 from kwsembed.training.monitor import ClassifierMonitor
 from kwsembed.training.rebalancing import MeanOf, PerExample, cross_entropy
@@ -102,28 +103,33 @@ class ClassifierTraining:
             # A second task teaches the embedding; a head alone has nothing to learn from it.
             sublabels = None if phase.head_only or not sublabel_weight else self._data.sublabels
             batches = partial(_weighted, phase.batches, phase.class_weights, sublabels, distillation)
-            if phase.lessons is not None and not phase.head_only:
+            lessons = phase.lessons() if phase.lessons is not None and not phase.head_only else None
+            if lessons is not None:
                 of_class = TaughtLoss(loss)
                 batches = partial(
                     taught_batches,
-                    phase.lessons(),
+                    lessons,
                     self._data.config,
                     phase.class_weights,
                     sublabels.of_clip if sublabels else None,
                 )
+            model, losses, weights = classifier, [of_class], [1.0]
+            seed = self._data.config.seed
+            if sublabels is not None:
+                model = with_second_head(classifier, len(sublabels.names), seed=seed)
+                losses.append(MeanOf(cross_entropy))
+                weights.append(sublabel_weight)
+            if lessons is not None and lessons.labelled.hint is not None:
+                model = with_hint_head(model, classifier, lessons.labelled.hint.shape[1], seed=seed)
+                losses.append(HintLoss())
+                weights.append(self._data.config.taught.hint_weight)
             # XLA is slow on depthwise convolutions on a CPU, and hides NaN behind ReLU.
-            if sublabels is None:
-                model = classifier
-                optimizer = phase.plan.optimizer(model.trainable_variables)
-                model.compile(optimizer, of_class, jit_compile=False)
-            else:
-                model = with_second_head(classifier, len(sublabels.names), seed=self._data.config.seed)
-                model.compile(
-                    phase.plan.optimizer(model.trainable_variables),
-                    [of_class, MeanOf(cross_entropy)],
-                    loss_weights=[1.0, sublabel_weight],
-                    jit_compile=False,
-                )
+            model.compile(
+                phase.plan.optimizer(model.trainable_variables),
+                losses if len(losses) > 1 else of_class,
+                loss_weights=weights if len(losses) > 1 else None,
+                jit_compile=False,
+            )
             history += run_stage(
                 model,
                 phase.plan,

@@ -8,7 +8,7 @@ network learns part of that: of words most, of sounds less (docs/teacher.md).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from kwsembed.progress import Progress, silent
 from kwsembed.teaching import Teacher, TeacherHead, fit_head, load_teacher
 from kwsembed.teaching.head import MOST_FITTED
 from kwsembed.training.data import TrainingData
+from kwsembed.training.hints import hints_of
 from kwsembed.training.teacher_answers import Asked, asked_once
 
 
@@ -34,6 +35,7 @@ class Heard:
         surroundings: What they are heard in.
         told: `(windows, classes)` float32 probabilities.
         weight: Of agreeing with them.
+        hint: `(windows, directions)` float32, what is to be told of the teacher's answers; None for nothing.
     """
 
     store: ClipStore
@@ -41,6 +43,7 @@ class Heard:
     surroundings: Surroundings
     told: np.ndarray
     weight: float
+    hint: np.ndarray | None = None
 
     @property
     def round_steps(self) -> int:
@@ -114,10 +117,20 @@ def lessons(
     head, answers = head_on(data, schedule, teacher, steps=asked, progress=progress, say=say)
     labelled = Heard(data.store, schedule, data.surroundings, head.probabilities(answers), settings.weight)
     say(f"taught by a head on {teacher.path.name}: heard {len(answers)} training windows")
+    heard, said = [labelled], [answers]
     recordings = unlabelled_of(data)
-    if recordings is None:
-        return Lessons(labelled, None)
-    return Lessons(labelled, _of_unlabelled(data, recordings, teacher, head, steps, progress, say))
+    if recordings is not None:
+        others, answers = _of_unlabelled(data, recordings, teacher, head, steps, progress, say)
+        heard.append(others)
+        said.append(answers)
+    if settings.hint_weight:
+        hints, explained = hints_of(said, dims=settings.hint_dims)
+        heard = [replace(one, hint=hint) for one, hint in zip(heard, hints, strict=True)]
+        say(
+            f"and tells {hints[0].shape[1]} directions of the teacher's answers, which hold "
+            f"{100 * explained:.0f} % of what its {teacher.feature_count} features say"
+        )
+    return Lessons(heard[0], heard[1] if recordings is not None else None)
 
 
 def head_on(
@@ -157,7 +170,7 @@ def _of_unlabelled(
     steps: int,
     progress: Progress,
     say: Callable[[str], None],
-) -> Heard:
+) -> tuple[Heard, np.ndarray]:
     config, settings = data.config, data.config.taught
     batch = config.schedule.batch_size
     schedule = recordings.schedule(window_samples=config.window_samples, batch_size=batch, seed=config.seed)
@@ -170,10 +183,5 @@ def _of_unlabelled(
         f"and {len(answers)} windows of {len(recordings.store.clips)} recordings without labels, "
         f"{recordings.hours:.2f} hours"
     )
-    return Heard(
-        recordings.store,
-        schedule,
-        surroundings,
-        head.probabilities(answers),
-        settings.unlabelled_weight,
-    )
+    told = head.probabilities(answers)
+    return Heard(recordings.store, schedule, surroundings, told, settings.unlabelled_weight), answers

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +15,9 @@ from kwsembed.data.pipeline import training_dataset
 from kwsembed.losses.distillation import distillation
 from kwsembed.training.lessons import Heard, Lessons
 from kwsembed.training.rebalancing import PerExample
+
+_Rows = dict[str, tf.Tensor]
+"""By what it is: log-mel, targets of a task, or weights of one."""
 
 _COLUMNS = 3  # class, weight of the label, weight of what was told
 
@@ -49,7 +54,8 @@ def taught_batches(
     """Batches of labelled windows and as many without labels, with what each is to be told.
 
     Weights are such that the mean over a batch is the mean over its labelled windows, for their labels and
-    for what the head says of them, plus that over the others for what it says of those.
+    for what the head says of them, plus that over the others for what it says of those. Of the hints the mean
+    is over all windows.
 
     Args:
         lessons: What there is to hear and what the head says of it.
@@ -59,7 +65,8 @@ def taught_batches(
 
     Returns:
         Function from a first step and the step before which to stop to batches of `(log_mel, targets)`, with
-        targets as `TaughtLoss` takes them, or `(log_mel, (targets, sublabels), (weights, weights))`.
+        targets as `TaughtLoss` takes them. Where there are sublabels or hints, targets and weights are
+        tuples, with one for each task: `(targets, sublabels, hints)`.
     """
     table = tf.constant(class_weights, tf.float32)
     own, others = lessons.labelled, lessons.unlabelled
@@ -67,33 +74,38 @@ def taught_batches(
     of_own, of_others = (sum(counts) / count if count else 0.0 for count in counts)
     sublabels = None if sublabel_of_clip is None else tf.constant(sublabel_of_clip)
 
-    def own_rows(log_mel: tf.Tensor, drawn: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+    def own_rows(log_mel: tf.Tensor, drawn: dict[str, tf.Tensor]) -> _Rows:
         weights = of_own * tf.gather(table, drawn["class"])
-        rows = log_mel, _rows(own, drawn["window"], of_own, classes=drawn["class"], weights=weights)
-        if sublabels is None:
-            return rows
-        # An event played backwards is none of the finer kinds of background.
-        second = of_own * (1.0 - tf.cast(drawn["backwards"], tf.float32))
-        return *rows, tf.gather(sublabels, drawn["item"]), second
-
-    def joined(one: tuple[tf.Tensor, ...], other: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+        told = _targets(own, drawn["window"], of_own, classes=drawn["class"], weights=weights)
+        rows = {"log_mel": log_mel, "told": told, **_hint(own, drawn["window"])}
         if sublabels is not None:
-            nothing = tf.zeros(counts[1], sublabels.dtype), tf.zeros(counts[1])
-            other = *other, *nothing
-        return tuple(tf.concat(pair, axis=0) for pair in zip(one, other, strict=True))
+            # An event played backwards is none of the finer kinds of background.
+            rows["of_sublabel"] = of_own * (1.0 - tf.cast(drawn["backwards"], tf.float32))
+            rows["sublabel"] = tf.gather(sublabels, drawn["item"])
+        return rows
 
-    def for_keras(*rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        if sublabels is None:
-            return rows
-        log_mel, targets, finer, second = rows
-        return log_mel, (targets, finer), (tf.ones(sum(counts)), second)
+    def other_rows(heard: Heard, log_mel: tf.Tensor, drawn: dict[str, tf.Tensor]) -> _Rows:
+        told = _targets(heard, drawn["window"], of_others)
+        rows = {"log_mel": log_mel, "told": told, **_hint(heard, drawn["window"])}
+        if sublabels is not None:
+            rows |= {"of_sublabel": tf.zeros(counts[1]), "sublabel": tf.zeros(counts[1], sublabels.dtype)}
+        return rows
+
+    def joined(one: _Rows, other: _Rows) -> _Rows:
+        return {name: tf.concat([one[name], other[name]], axis=0) for name in one}
+
+    def for_keras(rows: _Rows) -> tuple[Any, ...]:
+        alike = tf.ones(sum(counts))
+        tasks = {"told": alike, "sublabel": rows.get("of_sublabel"), "hint": alike}
+        named = [name for name in tasks if name in rows]
+        if named == ["told"]:
+            return rows["log_mel"], rows["told"]
+        return rows["log_mel"], tuple(rows[name] for name in named), tuple(tasks[name] for name in named)
 
     def batches(first_step: int, last_step: int) -> tf.data.Dataset:
         heard = _heard(own, config, first_step, last_step).map(own_rows)
         if others is not None:
-            besides = _heard(others, config, first_step, last_step).map(
-                lambda log_mel, drawn: (log_mel, _rows(others, drawn["window"], of_others))
-            )
+            besides = _heard(others, config, first_step, last_step).map(partial(other_rows, others))
             heard = tf.data.Dataset.zip((heard, besides)).map(joined)
         return heard.map(for_keras)
 
@@ -115,7 +127,12 @@ def _heard(heard: Heard, config: TrainConfig, first_step: int, last_step: int) -
     )
 
 
-def _rows(
+def _hint(heard: Heard, windows: tf.Tensor) -> _Rows:
+    """What is to be told of the teacher's answers, if anything is."""
+    return {} if heard.hint is None else {"hint": tf.gather(tf.constant(heard.hint), windows)}
+
+
+def _targets(
     heard: Heard,
     windows: tf.Tensor,
     scale: float,
