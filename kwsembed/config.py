@@ -23,7 +23,7 @@ BY_METHOD = "by_method"
 _BEFORE_IT_WAS_KNOWN: dict[str, Any] = {
     "even_groups": 0.0,
     "little_audio": {"below_windows": 0.0},
-    "taught": {"hint_weight": 0.0},
+    "taught": {"unlabelled_balance": 0.0, "hint_weight": 0.0},
 }
 """What training did before there was a setting, where today's default does something else."""
 

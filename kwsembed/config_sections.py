@@ -136,6 +136,8 @@ class TaughtConfig:
             as hold these make a round.
         unlabelled: Folder of recordings without labels that it is asked about too; empty for none.
         unlabelled_weight: Of agreeing with it on those.
+        unlabelled_balance: How far labels that the head hears seldom in those weigh more than others: by the
+            inverse of how much of all of them they are, to this power; 0 for every window alike.
         unlabelled_windows: How many windows of them it is asked about; they come again likewise.
         hint_weight: Of telling the teacher's answers to all these windows, besides what the head makes of
             them; 0 for not telling them.
@@ -146,12 +148,13 @@ class TaughtConfig:
     windows: int = 25_600
     unlabelled: str = ""
     unlabelled_weight: float = 1.0
+    unlabelled_balance: float = 0.0
     unlabelled_windows: int = 64_000
     hint_weight: float = 0.0
     hint_dims: int = 64
 
     def __post_init__(self) -> None:
-        require_not_negative(self, "weight", "unlabelled_weight", "hint_weight")
+        require_not_negative(self, "weight", "unlabelled_weight", "unlabelled_balance", "hint_weight")
         require_positive(self, "windows", "unlabelled_windows", "hint_dims")
         require(
             self.weight > 0 or not self.unlabelled,

@@ -30,7 +30,7 @@ from kwsembed.teaching import fit_head
 from kwsembed.teaching.head import PENALTY
 from kwsembed.training.data import TrainingData
 from kwsembed.training.hints import HintLoss, hints_of, with_hint_head
-from kwsembed.training.lessons import lessons, unlabelled_of
+from kwsembed.training.lessons import evened, lessons, unlabelled_of
 from kwsembed.training.networks import CLASS_WEIGHTED, END_TO_END, Networks
 from kwsembed.training.rebalancing import cross_entropy
 from kwsembed.training.record import taught_record
@@ -206,7 +206,8 @@ class TestLessons:
         assert found.labelled.told.shape == (24, 2)
         assert found.unlabelled.told.shape == (16, 2)
         assert (found.labelled.round_steps, found.unlabelled.round_steps) == (3, 2)
-        assert (found.labelled.weight, found.unlabelled.weight) == (0.5, 2.0)
+        assert set(found.labelled.weight) == {0.5}
+        assert set(found.unlabelled.weight) == {2.0}
         for heard in (found.labelled, found.unlabelled):
             np.testing.assert_allclose(heard.told.sum(axis=1), 1.0, rtol=1e-5)
 
@@ -334,6 +335,45 @@ class TestBatches:
         [(log_mel, targets)] = taught_batches(taught, training.config, np.ones(2), None)(0, 1)
         assert len(log_mel) == len(targets) == 8
         np.testing.assert_array_equal(targets[:, 1:3], [[1.0, 0.5]] * 8)
+
+
+class TestEvened:
+    def test_every_label_weighs_as_much_as_another(self):
+        told = np.eye(3)[[0] * 6 + [1] * 3 + [2]]
+        weights = evened(told, power=1.0)
+        assert (told * weights[:, np.newaxis]).sum(axis=0) == pytest.approx([10 / 3] * 3)
+        assert weights[[0, 6, 9]] == pytest.approx([10 / 18, 10 / 9, 10 / 3])
+
+    def test_a_doubtful_window_weighs_what_its_labels_do_by_their_probability(self):
+        told = np.array([[1.0, 0.0], [1.0, 0.0], [0.5, 0.5], [0.5, 0.5]])  # of the mean 3 / 4 and 1 / 4
+        assert evened(told, power=1.0) == pytest.approx([2 / 3, 2 / 3, 4 / 3, 4 / 3])
+
+    def test_its_power_0_leaves_all_alike(self):
+        told = np.random.default_rng(7).dirichlet([0.1, 1, 2], size=50)
+        np.testing.assert_allclose(evened(told, power=0.0), 1.0)
+        half, whole = evened(told, power=0.5), evened(told, power=1.0)
+        assert np.ptp(half) < np.ptp(whole)
+
+    def test_hardly_a_window_of_a_label_does_not_outweigh_all_others(self):
+        told = np.eye(2)[[0] * 999 + [1]]
+        weights = evened(told, power=1.0)
+        assert weights[-1] / weights[0] == pytest.approx(10 / (0.5 / 0.999), rel=1e-6)
+        assert weights.mean() == pytest.approx(1.0)
+
+    def test_a_label_that_is_never_told_does_not_matter(self):
+        told = np.eye(3)[[0, 0, 0, 1]]
+        np.testing.assert_allclose(evened(told, power=1.0), evened(told[:, :2], power=1.0), rtol=1e-6)
+
+    def test_windows_without_labels_are_evened_if_asked_for(self, data):
+        taught = dataclasses.replace(data[0].config.taught, unlabelled_balance=1.0)
+        training = with_settings(data, taught=taught)
+        found = lessons(training, schedule_of(training), steps=100)
+        np.testing.assert_allclose(
+            found.unlabelled.weight, 2.0 * evened(found.unlabelled.told, power=1.0), rtol=1e-6
+        )
+        [(_, targets)] = taught_batches(found, training.config, np.ones(2), None)(0, 1)
+        np.testing.assert_allclose(targets[8:, 2], 2 * found.unlabelled.weight[:8], rtol=1e-6)
+        np.testing.assert_array_equal(targets[:8, 2], 2 * 0.5)
 
 
 class TestHints:

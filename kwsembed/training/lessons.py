@@ -24,6 +24,9 @@ from kwsembed.training.data import TrainingData
 from kwsembed.training.hints import hints_of
 from kwsembed.training.teacher_answers import Asked, asked_once
 
+_LARGEST_WEIGHT = 10.0  # of a window that sounds like what is hardly ever told
+_SMALLEST_SIZE = 1e-9  # of a label that is never told
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -34,7 +37,7 @@ class Heard:
         schedule: What is drawn.
         surroundings: What they are heard in.
         told: `(windows, classes)` float32 probabilities.
-        weight: Of agreeing with them.
+        weight: `(windows,)` float32, of agreeing with them.
         hint: `(windows, directions)` float32, what is to be told of the teacher's answers; None for nothing.
     """
 
@@ -42,7 +45,7 @@ class Heard:
     schedule: WindowSchedule
     surroundings: Surroundings
     told: np.ndarray
-    weight: float
+    weight: np.ndarray
     hint: np.ndarray | None = None
 
     @property
@@ -115,7 +118,9 @@ def lessons(
     batch = schedule.batch_size
     asked = max(1, min(steps, settings.windows // batch))
     head, answers = head_on(data, schedule, teacher, steps=asked, progress=progress, say=say)
-    labelled = Heard(data.store, schedule, data.surroundings, head.probabilities(answers), settings.weight)
+    told = head.probabilities(answers)
+    alike = np.full(len(told), settings.weight, np.float32)
+    labelled = Heard(data.store, schedule, data.surroundings, told, alike)
     say(f"taught by a head on {teacher.path.name}: heard {len(answers)} training windows")
     heard, said = [labelled], [answers]
     recordings = unlabelled_of(data)
@@ -184,4 +189,28 @@ def _of_unlabelled(
         f"{recordings.hours:.2f} hours"
     )
     told = head.probabilities(answers)
-    return Heard(recordings.store, schedule, surroundings, told, settings.unlabelled_weight), answers
+    weight = settings.unlabelled_weight * evened(told, power=settings.unlabelled_balance)
+    return Heard(recordings.store, schedule, surroundings, told, weight), answers
+
+
+def evened(told: np.ndarray, *, power: float) -> np.ndarray:
+    """Weights with which labels that are seldom told count as much as others; their mean is 1.
+
+    Class weights in inverse proportion to class size, where a class is only told with some probability: each
+    window weighs what its label is expected to. Where no event is heard for hours, those few windows that
+    sound like one are what there is to learn from.
+
+    Args:
+        told: `(windows, classes)` probabilities.
+        power: Of the weights, >= 0; 0 for all alike.
+
+    Returns:
+        `(windows,)` float32. Before their mean is made 1, none is more than ten times what it is.
+
+    Example:
+        >>> evened(np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), power=1.0).round(3)
+        array([0.667, 0.667, 0.667, 2.   ], dtype=float32)
+    """
+    size = np.maximum(told.mean(axis=0, dtype=np.float64), _SMALLEST_SIZE)
+    weights = np.minimum(np.mean(told / size, axis=1) ** power, _LARGEST_WEIGHT)
+    return (weights / weights.mean()).astype(np.float32)

@@ -145,5 +145,5 @@ def _targets(
     none = tf.zeros_like(told[:, 0])
     label = none if classes is None else tf.cast(classes, tf.float32)
     of_label = none if weights is None else weights
-    of_told = none + scale * heard.weight
+    of_told = scale * tf.gather(tf.constant(heard.weight), windows)
     return tf.concat([tf.stack([label, of_label, of_told], axis=1), told], axis=1)
