@@ -512,6 +512,7 @@ class TestRun:
         record = taught_record(training, unlabelled_of(training))
         assert record["teacher"] == "teacher.tflite"
         assert (record["weight"], record["unlabelled_weight"]) == (0.5, 2.0)
+        assert (record["hint_weight"], record["unlabelled_balance"]) == (0.0, 0.0)
         assert (record["unlabelled_files"], record["skipped"]) == (5, [])
         assert taught_record(with_settings(data, taught=TaughtConfig()), None) is None
 

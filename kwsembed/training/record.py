@@ -111,11 +111,16 @@ def taught_record(data: TrainingData, unlabelled: Unlabelled | None) -> dict[str
     taught = data.config.taught
     if not taught.weight:
         return None
-    record: dict[str, Any] = {"teacher": Path(data.config.teacher).name, "weight": taught.weight}
+    record: dict[str, Any] = {
+        "teacher": Path(data.config.teacher).name,
+        "weight": taught.weight,
+        "hint_weight": taught.hint_weight,
+    }
     if unlabelled is not None:
         record |= {
             **unlabelled.record(),
             "unlabelled_weight": taught.unlabelled_weight,
+            "unlabelled_balance": taught.unlabelled_balance,
             "skipped": [{"name": file.name, "reason": file.reason} for file in unlabelled.skipped],
             "cut": [{"name": file.name, "reason": file.reason} for file in unlabelled.cut],
         }
