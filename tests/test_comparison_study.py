@@ -161,6 +161,25 @@ def test_being_taught_may_join_a_study_but_not_change_under_it(tmp_path):
             folder.claim(taught(**settings), teacher=record)
 
 
+def test_what_was_taught_before_there_were_hints_goes_on_without_them(tmp_path):
+    folder, record = StudyFolder(tmp_path), {"file": "yamnet.tflite", "sha256": "1" * 64}
+
+    def taught(**settings):
+        config = TrainConfig(teacher="yamnet.tflite", taught=TaughtConfig(weight=1.0, **settings))
+        return dataclasses.replace(plan_of(), config=config)
+
+    folder.claim(taught(), teacher=record)
+    described = json.loads(folder.plan.read_text())
+    for later in ("hint_weight", "hint_dims", "unlabelled_balance"):
+        del described["settings"]["config"]["taught"][later]
+    folder.plan.write_text(json.dumps(described))
+    for name in ("hint_weight", "unlabelled_balance"):
+        others = {"hint_weight": 0.0, "unlabelled_balance": 0.0, name: 1.0}
+        with pytest.raises(RunError, match=rf"{name}=0\.0\. Received: .*{name}=1\.0"):
+            folder.claim(taught(**others), teacher=record)
+    folder.claim(taught(hint_weight=0.0, unlabelled_balance=0.0), teacher=record)
+
+
 def test_another_teacher_under_the_same_name_is_noticed(tmp_path):
     folder, plan = StudyFolder(tmp_path / "STUDY"), plan_of()
     first, other = ({"file": "yamnet.tflite", "sha256": digit * 64} for digit in "01")
