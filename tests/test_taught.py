@@ -571,6 +571,18 @@ class TestSettings:
             TrainConfig.read(file)
         assert TrainConfig.read(file, teacher="yamnet.tflite").taught.weight == 1.0
 
+    def test_hints_need_a_network_that_is_taught(self, tmp_path, monkeypatch, capsys):
+        write_sounds(tmp_path / "sounds", random=np.random.default_rng(4), beeps=3, hisses=3)
+        write_tflite(tmp_path)
+        (tmp_path / "hints.toml").write_text("[taught]\nhint_weight = 1.0\n")
+        monkeypatch.chdir(tmp_path)
+        command = "train sounds --out RUN --teacher teacher.tflite --config hints.toml"
+        assert main(command.split()) == 2
+        [line] = [line for line in capsys.readouterr().err.splitlines() if "kwsembed " in line]
+        assert "hints are for a network that is taught" in line
+        assert "--unlabelled" in line
+        assert not (tmp_path / "RUN").exists()
+
     def test_recordings_need_a_network_that_is_taught(self):
         with pytest.raises(ConfigError, match=r"taught\.weight above 0"):
             TaughtConfig(unlabelled="street")

@@ -10,6 +10,7 @@ from kwsembed.config import TrainConfig
 from kwsembed.data.sampling import WindowSchedule
 from kwsembed.methods import PRETRAININGS, TEACHER, parse_method
 from kwsembed.progress import Progress, silent
+from kwsembed.settings import require
 from kwsembed.teaching import TeacherTargets, load_teacher, teacher_targets
 from kwsembed.training.data import TrainingData
 from kwsembed.training.teacher_answers import Asked, asked_once
@@ -22,8 +23,14 @@ def teacher_record(config: TrainConfig) -> dict[str, str] | None:
         What metrics.json says of it: its file's name and SHA-256. None where none is asked for.
 
     Raises:
-        ConfigError: The teacher cannot be used.
+        ConfigError: The teacher cannot be used, or is to give hints to a network that it does not teach.
     """
+    require(
+        not config.taught.hint_weight or config.taught.weight > 0,
+        "hints are for a network that is taught by a head on the teacher",
+        expected="taught.weight above 0, such as 1, or recordings without labels (--unlabelled)",
+        received=f"taught.hint_weight={config.taught.hint_weight:g} and taught.weight=0",
+    )
     pretrains = parse_method(config.pretrain, PRETRAININGS, kind="pretrain")[0].name == TEACHER
     if not (pretrains or config.taught.weight):
         return None
