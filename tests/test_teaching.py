@@ -111,14 +111,14 @@ def test_of_probabilities_the_roots_are_compared():
     assert gaps[1] / gaps[0] == pytest.approx(4.0, rel=1e-3)  # roots 0, 0.1, 0.5
 
 
-def test_targets_of_many_windows_are_fitted_to_the_first_and_given_for_all(monkeypatch):
-    monkeypatch.setattr("kwsembed.teaching.targets._MOST_FITTED", 50)
-    random = np.random.default_rng(0)
-    features = random.standard_normal((141, 6))
-    other = np.concatenate([features[:50], 3.0 * features[50:]])
-    one, two = teacher_targets(features, dims=3), teacher_targets(other, dims=3)
-    assert one.rows.shape == (141, 3)
-    ratio = one.rows[:50] / two.rows[:50]  # the same directions, of another length
+@pytest.mark.parametrize(("count", "options"), [(141, {"fitted": slice(50)}), (20_091, {})])
+def test_targets_of_many_windows_are_fitted_to_the_first_and_given_for_all(count, options):
+    first = count - 91
+    features = np.random.default_rng(0).standard_normal((count, 6)) * [1, 2, 4, 8, 16, 32]
+    other = np.concatenate([features[:first], 3.0 * features[first:]])
+    one, two = (teacher_targets(values, dims=3, **options) for values in (features, other))
+    assert one.rows.shape == (count, 3)
+    ratio = one.rows[:first] / two.rows[:first]  # the same directions, of another length
     np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-3)
 
 
