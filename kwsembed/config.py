@@ -20,11 +20,7 @@ __all__ = ["AugmentConfig", "LittleAudioConfig", "ScheduleConfig", "TaughtConfig
 
 BACKBONES = ("ds_cnn", "bc_resnet", "lstm")
 BY_METHOD = "by_method"
-_BEFORE_IT_WAS_KNOWN: dict[str, Any] = {
-    "even_groups": 0.0,
-    "little_audio": {"below_windows": 0.0},
-    "taught": {"unlabelled_balance": 0.0, "hint_weight": 0.0},
-}
+_BEFORE_IT_WAS_KNOWN: dict[str, Any] = {"even_groups": 0.0, "little_audio": {"below_windows": 0.0}}
 """What training did before there was a setting, where today's default does something else."""
 
 LONGEST_WINDOW_S = 30.0  # a batch of longer ones fills the memory of a usual machine
@@ -194,12 +190,7 @@ class TrainConfig:
 
         A setting that the version of then did not know counts as what that version did.
         """
-        then = dict(values)
-        for name, value in _BEFORE_IT_WAS_KNOWN.items():
-            kept = values.get(name, value)
-            section = isinstance(value, dict) and isinstance(kept, dict)
-            then[name] = {**value, **kept} if section else kept
-        return cls.from_dict(then)
+        return cls.from_dict({**_BEFORE_IT_WAS_KNOWN, **values})
 
     @classmethod
     def read(cls, path: str | Path, *, recorded: bool = False, teacher: str | None = None) -> TrainConfig:

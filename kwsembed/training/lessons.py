@@ -2,7 +2,7 @@
 
 A teacher that has heard more than the run's clips tells their labels apart with few of them, if a head on its
 answers hears these clips augmented. From what it says of them, and of much audio without labels, a small
-network learns part of that: of words most, of sounds less (docs/teacher.md).
+network learns part of that: of words most, of sounds less without hints (docs/teacher.md).
 """
 
 from __future__ import annotations
