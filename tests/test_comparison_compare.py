@@ -125,6 +125,15 @@ def test_a_report_of_nothing_trains_nothing_and_lists_the_clips_of_every_fold(so
     assert "tensorflow" in sitting["versions"]
 
 
+@pytest.mark.parametrize(("setting", "told"), [("hint_weight = 1.0", True), ("weight = 0.0", False)])
+def test_settings_for_taught_networks_are_not_ignored_without_a_word(sounds, tmp_path, capsys, setting, told):
+    config = (sounds.parent / "config.toml").read_text()
+    (tmp_path / "hints.toml").write_text(f"{config}\n[taught]\n{setting}\n")
+    command = command_of(sounds, tmp_path / "study", "--config", str(tmp_path / "hints.toml"))
+    assert main([*command, "--report-only"]) == 0
+    assert ("[taught] in the settings changes nothing" in capsys.readouterr().err) is told
+
+
 def test_a_study_that_another_command_is_at_work_on_is_left_alone_but_can_be_looked_at(
     sounds, tmp_path, capsys
 ):

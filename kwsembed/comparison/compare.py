@@ -17,7 +17,7 @@ from kwsembed.comparison.clips import (
     training_digests,
 )
 from kwsembed.comparison.contender import DEFAULT_CONTENDERS, Contender, parse_contender
-from kwsembed.comparison.plan_checks import check_plan, tell_unreached_ratios
+from kwsembed.comparison.plan_checks import check_plan, tell_unreached_ratios, tell_unused_settings
 from kwsembed.comparison.processes import run_cells
 from kwsembed.comparison.results import write_results
 from kwsembed.comparison.study import WHOLE, Cell, StudyPlan
@@ -112,6 +112,7 @@ def compare(
         config=dataclasses.replace(config or TrainConfig(), seed=0),
     )
     check_plan(plan, manifest, processes=processes)
+    tell_unused_settings(plan, say)
     return _run_study(
         plan,
         manifest,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from kwsembed.comparison.clips import clips_by_split
 from kwsembed.comparison.contender import YARDSTICK, parse_contender
 from kwsembed.comparison.study import WHOLE, StudyPlan
+from kwsembed.config_sections import TaughtConfig
 from kwsembed.data.cache import ClipStore
 from kwsembed.data.surroundings import check_folders
 from kwsembed.errors import ConfigError
@@ -68,6 +69,17 @@ def _check_steps(plan: StudyPlan, *, least_epochs: int) -> None:
             "the budget cannot be the same for all methods",
             expected=f"a multiple of {epoch_steps} steps (epoch_steps), {least_epochs * epoch_steps} or more",
             received=f"steps={plan.steps}",
+        )
+
+
+def tell_unused_settings(plan: StudyPlan, say: Callable[[str], None]) -> None:
+    """Says that settings for taught networks, such as hints, are for nothing where no method is taught."""
+    if plan.config.taught != TaughtConfig() and not any(
+        parse_contender(name).taught for name in plan.contenders
+    ):
+        say(
+            "note: [taught] in the settings changes nothing, since no method of this study is taught by a "
+            "head on a teacher: add METHOD+taught for that"
         )
 
 
