@@ -37,9 +37,13 @@ class ProgressLine:
         self._started_s = time.monotonic()
         self._shown_s = self._started_s
         self._first: tuple[float, int] | None = None  # time and count of the first call
+        self._done = 0
 
     def __call__(self, done: int, total: int) -> None:
         now_s = time.monotonic()
+        if done < self._done:
+            self._first = None  # another piece of work under the same title, as long as it takes itself
+        self._done = done
         # Time left is judged from the first call on: before it lie start-up and the work of an earlier run.
         since_s, since = self._first = self._first or (now_s, done)
         finished = done >= total

@@ -136,6 +136,12 @@ def test_of_many_copies_each_is_matched_with_the_next_few_only():
     assert not any(40 in pair for pair in matched)
 
 
+def test_the_first_few_can_be_held_against_the_others_only():
+    prints = [fingerprint(sound(seed)) for seed in (1, 2, 1, 3, 2, 3, 1)]
+    matches = find_near_duplicates(prints, first_with_rest=3)
+    assert [(match.first, match.second) for match in matches] == [(0, 6), (1, 4), (2, 6)]
+
+
 def test_the_effort_grows_with_the_number_of_clips_not_of_pairs():
     random = np.random.default_rng(0)
 

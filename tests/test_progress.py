@@ -45,6 +45,13 @@ def test_what_an_earlier_run_did_does_not_count_as_work(clock: Clock) -> None:
     assert shown(clock, [(1, 501), (21, 511)], total=521) == ["training: 511/521 steps, 20 s left"]
 
 
+def test_a_second_piece_of_work_under_one_title_is_judged_by_itself(clock: Clock) -> None:
+    # 100 steps in 50 s, then, from 1 on, 10 in 20 s: 89 more take 178 s.
+    assert shown(clock, [(0, 0), (50, 100), (60, 1), (80, 11)], total=100)[-1] == (
+        "training: 11/100 steps, 178 s left"
+    )
+
+
 def test_lines_come_seldom_where_they_pile_up_and_the_last_one_always(clock: Clock) -> None:
     assert shown(clock, [(1, 1), (2, 2), (12, 3), (13, 4)], total=4) == [
         "training: 3/4 steps, 6 s left",

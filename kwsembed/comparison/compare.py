@@ -151,7 +151,7 @@ def _run_study(
         manifest,
         cache_dir=store.folder,
         sample_rate_hz=plan.config.frontend.sample_rate_hz,
-        progress=ProgressLine("decoding noise", unit="recordings"),
+        progress=ProgressLine("reading noise", unit="files"),
     )
     unlabelled = _unlabelled(plan, store)
     judged = judged_clips(manifest, store, plan.folds)
@@ -187,7 +187,7 @@ def _unlabelled(plan: StudyPlan, store: ClipStore) -> Unlabelled | None:
         store.clips,
         cache_dir=store.folder,
         sample_rate_hz=plan.config.frontend.sample_rate_hz,
-        progress=ProgressLine("decoding recordings without labels", unit="recordings"),
+        progress=ProgressLine("reading recordings without labels", unit="files"),
     )
 
 

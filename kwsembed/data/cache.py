@@ -27,7 +27,8 @@ from kwsembed.progress import Progress, silent
 
 _CLIPS_PER_SHARD = 64
 _THREADS = 2
-_PASSING = ("missing", "unreadable", "unsupported")  # a permission or a decoder that is not there yet
+PASSING = ("missing", "unreadable", "unsupported")
+"""Why a file is left out, where that may pass while it stays the same: a permission, a decoder that comes."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,7 @@ def _record_of(error: AudioError) -> dict[str, Any]:
     if not isinstance(error, AudioFileError):
         return {"reason": str(error)}
     record: dict[str, Any] = {"reason": error.detail}
-    return record | {"passing": True} if error.reason in _PASSING else record
+    return record | {"passing": True} if error.reason in PASSING else record
 
 
 def _with_finding(

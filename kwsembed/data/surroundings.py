@@ -15,7 +15,8 @@ from kwsembed.config import AugmentConfig
 from kwsembed.data.augment import synthetic_rooms, transfer_functions
 from kwsembed.data.cache import ClipStore, SkippedFile, build_cache
 from kwsembed.data.impulse_responses import measured_rooms
-from kwsembed.data.recordings import apart_from, as_manifest, recordings_in
+from kwsembed.data.recordings import as_manifest, recordings_in
+from kwsembed.data.same_sound import apart_from_clips
 from kwsembed.errors import DataError
 from kwsembed.manifest import Manifest
 from kwsembed.progress import Progress, silent
@@ -101,8 +102,8 @@ class Surroundings:
     ) -> Surroundings:
         """Reads the folders that the settings name.
 
-        A recording of noise that is a clip of the data as well is left out: it might be an event, or belong
-        to the validation or test split.
+        A recording of noise that is a clip of the data as well, or sounds the same, is left out: it might be
+        an event, or belong to the validation or test split.
 
         Args:
             augment: `noise`, `noise_share` and `impulse_responses` count.
@@ -120,7 +121,14 @@ class Surroundings:
         skipped: list[SkippedFile] = []
         said: list[Any] = []
         if augment.noise:
-            files, known = apart_from(manifest.clips, _found(augment.noise, "noise"), kind="noise")
+            files, known = apart_from_clips(
+                manifest.clips,
+                _found(augment.noise, "noise"),
+                folder=Path(augment.noise),
+                cache_dir=Path(cache_dir),
+                kind="noise",
+                progress=progress,
+            )
             skipped += known
             if not files:
                 raise DataError(

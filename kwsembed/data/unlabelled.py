@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from kwsembed.data.cache import ClipStore, SkippedFile, build_cache
-from kwsembed.data.recordings import apart_from, as_manifest, recordings_in
+from kwsembed.data.recordings import as_manifest, recordings_in
+from kwsembed.data.same_sound import apart_from_clips
 from kwsembed.data.sampling import WindowSchedule
 from kwsembed.data.surroundings import Noise, Surroundings
 from kwsembed.errors import DataError
@@ -48,14 +49,14 @@ class Unlabelled:
         sample_rate_hz: int,
         progress: Progress = silent,
     ) -> Unlabelled:
-        """Reads a folder; a recording that is a clip of the data as well is left out.
+        """Reads a folder; a recording that is a clip of the data, or sounds the same, is left out.
 
         Args:
             folder: With recordings, in whatever folders below it.
             clips: Those of the data.
             cache_dir: Where decoded recordings are kept.
             sample_rate_hz: The model's rate.
-            progress: Called with recordings decoded and how many there are.
+            progress: Called with files listened to or decoded and how many there are.
 
         Raises:
             ConfigError: The folder is not there or holds no audio.
@@ -66,7 +67,14 @@ class Unlabelled:
             >>> Unlabelled.of("street", store.clips, **options).hours  # doctest: +SKIP
             3.2
         """
-        files, known = apart_from(clips, check_unlabelled(folder), kind="recording without a label")
+        files, known = apart_from_clips(
+            clips,
+            check_unlabelled(folder),
+            folder=Path(folder),
+            cache_dir=Path(cache_dir),
+            kind="recording without a label",
+            progress=progress,
+        )
         if not files:
             raise DataError(
                 "every recording without a label is a clip of the data",

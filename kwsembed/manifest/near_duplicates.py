@@ -44,7 +44,9 @@ class Match:
     similarity: float
 
 
-def find_near_duplicates(fingerprints: Sequence[np.ndarray]) -> list[Match]:
+def find_near_duplicates(
+    fingerprints: Sequence[np.ndarray], *, first_with_rest: int | None = None
+) -> list[Match]:
     """Returns, in order, the pairs that hold the same recording.
 
     They overlap in at least half of the shorter one. Of many copies of a recording, each is matched with the
@@ -52,6 +54,8 @@ def find_near_duplicates(fingerprints: Sequence[np.ndarray]) -> list[Match]:
 
     Args:
         fingerprints: `(frames, bands)` uint8 of each clip, from `Fingerprinter`.
+        first_with_rest: Only the first so many are held against the others, and neither against its own
+            kind; None for all against all.
 
     Example:
         >>> random = np.random.default_rng(0)
@@ -61,6 +65,8 @@ def find_near_duplicates(fingerprints: Sequence[np.ndarray]) -> list[Match]:
     """
     matches = []
     for first, second, offset in _candidates(fingerprints):
+        if first_with_rest is not None and not first < first_with_rest <= second:
+            continue
         near = (offset, offset - 1, offset + 1)  # the first of equals wins
         similarities = [_similarity(fingerprints[first], fingerprints[second], shift) for shift in near]
         similarity, shift = max(zip(similarities, near, strict=True), key=lambda pair: pair[0])

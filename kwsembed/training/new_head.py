@@ -105,9 +105,7 @@ def train_new_head(
     old_store = build_cache(prior.manifest, cache_dir=cache, sample_rate_hz=rate, progress=decoding)
     store = build_cache(manifest, cache_dir=cache, sample_rate_hz=rate, progress=decoding)
     old_data = TrainingData.of(old_store, prior.manifest, config)
-    data = TrainingData.of(
-        store, manifest, config, progress=ProgressLine("decoding noise", unit="recordings")
-    )
+    data = TrainingData.of(store, manifest, config, progress=ProgressLine("reading noise", unit="files"))
     # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
     run.start(config, manifest, resume=False)
     describe(data, manifest, say)

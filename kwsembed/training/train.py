@@ -144,12 +144,8 @@ def train(
         sample_rate_hz=config.frontend.sample_rate_hz,
         progress=_progress("decoding", unit="clips"),
     )
-    dataset = TrainingData.of(
-        store, manifest, config, progress=_progress("decoding noise", unit="recordings")
-    )
-    unlabelled = unlabelled_of(
-        dataset, progress=_progress("decoding recordings without labels", unit="recordings")
-    )
+    dataset = TrainingData.of(store, manifest, config, progress=_progress("reading noise", unit="files"))
+    unlabelled = unlabelled_of(dataset, progress=_progress("reading recordings without labels", unit="files"))
     dataset = replace(dataset, unlabelled=unlabelled)
     # Only now: data that cannot be trained on leaves no folder behind, in the way once it is mended.
     run.root.mkdir(parents=True, exist_ok=True)

@@ -141,7 +141,7 @@ def tune(
             whole,  # clips of the test are no noise either
             cache_dir=store.folder,
             sample_rate_hz=start.frontend.sample_rate_hz,
-            progress=ProgressLine("decoding noise", unit="recordings"),
+            progress=ProgressLine("reading noise", unit="files"),
         )
         unlabelled = None
         if start.taught.unlabelled:
@@ -150,7 +150,7 @@ def tune(
                 whole.clips,  # likewise
                 cache_dir=store.folder,
                 sample_rate_hz=start.frontend.sample_rate_hz,
-                progress=ProgressLine("decoding recordings without labels", unit="recordings"),
+                progress=ProgressLine("reading recordings without labels", unit="files"),
             )
         first = check_decoded(store, manifest, start, surroundings)
         in_vain = what_changes_nothing(first, space, frozen=frozen)
