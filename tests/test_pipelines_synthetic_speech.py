@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from dataclasses import replace
 
 import pytest
 
@@ -117,8 +118,13 @@ def test_the_command_says_what_comes_next_or_what_is_wrong(speaking, capsys):
     assert "expected a whole number above 0; received '0'" in line
 
 
-@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="eSpeak NG is not installed")
-def test_espeak_itself_says_words_that_can_be_decoded(tmp_path):
+@pytest.mark.parametrize("speaker", synthetic_speech.SPEAKERS, ids=lambda speaker: speaker.program)
+def test_the_synthesisers_themselves_say_words_that_can_be_decoded(speaker, tmp_path, monkeypatch):
+    for program in {"espeak-ng", speaker.program}:  # the first is always wanted
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    only = tuple(replace(one, share=float(one is speaker)) for one in synthetic_speech.SPEAKERS)
+    monkeypatch.setattr(synthetic_speech, "SPEAKERS", only)
     assert synthetic_speech.synthesise(tmp_path / "speech", WORDS, say=["yes"], count=6, seed=3) == 0
     for path in (tmp_path / "speech").glob("*.wav"):
         waveform, rate_hz = read(path)
