@@ -28,6 +28,7 @@ from kwsembed.data.surroundings import Surroundings
 from kwsembed.data.unlabelled import Unlabelled, check_unlabelled
 from kwsembed.manifest import Manifest, read_manifest
 from kwsembed.progress import ProgressLine
+from kwsembed.report.wording import counted
 from kwsembed.sole_use import sole_use
 from kwsembed.training.record import versions
 from kwsembed.training.same_surroundings import check_same_surroundings
@@ -200,8 +201,9 @@ def _run_cells_of(plan: StudyPlan, folder: StudyFolder, *, processes: int, cache
     try:
         tuned = _tune(plan, folder, run, say)
         say(
-            f"{plan.size} cells of {plan.steps} steps: {len(plan.contenders)} methods, "
-            f"{len(plan.ratios)} ratios, {len(plan.folds)} folds, {len(plan.seeds)} seeds"
+            f"{counted(plan.size, 'cell')} of {plan.steps} steps: {counted(len(plan.contenders), 'method')}, "
+            f"{counted(len(plan.ratios), 'ratio')}, {counted(len(plan.folds), 'fold')}, "
+            f"{counted(len(plan.seeds), 'seed')}"
         )
         run(list(plan.cells(tuned)), "comparing")
     except BaseException:

@@ -126,6 +126,7 @@ def _taught(record: dict[str, Any]) -> str:
     if not record.get("unlabelled_files"):
         return f"{sentence}, of training windows."
     return (
-        f"{sentence}, of training windows and of {record['unlabelled_files']:,} recordings without labels, "
+        f"{sentence}, of training windows and of "
+        f"{counted(record['unlabelled_files'], 'recording')} without labels, "
         f"{hours(record['unlabelled_hours'])}."
     )

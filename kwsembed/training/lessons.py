@@ -18,6 +18,7 @@ from kwsembed.data.surroundings import Surroundings
 from kwsembed.data.unlabelled import Unlabelled, heard_in
 from kwsembed.errors import ConfigError
 from kwsembed.progress import Progress, silent
+from kwsembed.report.wording import counted
 from kwsembed.teaching import Teacher, TeacherHead, fit_head, load_teacher
 from kwsembed.teaching.head import MOST_FITTED
 from kwsembed.training.data import TrainingData
@@ -185,7 +186,7 @@ def _of_unlabelled(
     windows = Asked(data, recordings.store, schedule, surroundings, asked)
     answers = asked_once(teacher, windows, progress=progress)["answers"]
     say(
-        f"and {len(answers)} windows of {len(recordings.store.clips)} recordings without labels, "
+        f"and {len(answers)} windows of {counted(len(recordings.store.clips), 'recording')} without labels, "
         f"{recordings.hours:.2f} hours"
     )
     told = head.probabilities(answers)

@@ -13,6 +13,7 @@ from kwsembed.data.surroundings import Surroundings
 from kwsembed.data.unlabelled import Unlabelled
 from kwsembed.manifest import Manifest
 from kwsembed.methods import MILD, REBALANCINGS, parse_method
+from kwsembed.report.wording import counted
 from kwsembed.training.data import TrainingData
 from kwsembed.training.little_audio import end_to_end_training, median_event_windows
 
@@ -101,7 +102,8 @@ def describe_lessons(data: TrainingData, unlabelled: Unlabelled | None, say: Cal
         return
     say(f"taught: end to end, by a head on {record['teacher']}, of training windows")
     if unlabelled is not None:
-        say(f"and of {len(unlabelled.store.clips)} recordings without labels, {unlabelled.hours:.2f} hours")
+        files = counted(len(unlabelled.store.clips), "recording")
+        say(f"and of {files} without labels, {unlabelled.hours:.2f} hours")
         for file in (*unlabelled.skipped, *unlabelled.cut):
             say(f"note: {file.name}: {file.reason}")
 
@@ -131,7 +133,7 @@ def _describe_surroundings(surroundings: Surroundings, say: Callable[[str], None
     noise = surroundings.noise
     if noise is not None:
         say(
-            f"noise: {len(noise.store.clips)} recordings, {noise.hours:.2f} hours, in "
+            f"noise: {counted(len(noise.store.clips), 'recording')}, {noise.hours:.2f} hours, in "
             f"{100 * noise.share:g} % of the mixtures in place of background"
         )
     if surroundings.rooms is not None:
