@@ -57,6 +57,16 @@ def test_the_same_file_is_left_out_without_listening(folder):
     assert skipped == [("again.wav", "a clip of the data, so it is no noise"), COPY]
 
 
+def test_the_benchmark_tells_how_many_clips_are_found_again(folder, capsys):
+    from benchmarks import encoded_anew  # only now: it wants soundfile
+
+    encoded_anew.main([str(folder / "data"), "--recordings", str(folder / "street")])
+    assert capsys.readouterr().out.splitlines() == [
+        "encoded anew: 6 of 6 found among 6 clips",
+        f"{folder / 'street'}: 1 of 3 taken for a clip",
+    ]
+
+
 def test_recordings_alike_and_clips_alike_are_no_matter(folder):
     wav.write(folder / "street" / "softer.wav", 0.5 * sound(6), RATE_HZ)
     wav.write(folder / "data" / "bark" / "softer.wav", 0.5 * sound(0), RATE_HZ)
