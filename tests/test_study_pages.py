@@ -178,3 +178,42 @@ def test_the_cells_that_one_may_go_on_from_make_the_published_numbers(archives, 
     assert studies
     for study in studies:
         assert tidy_csv(StudyFolder(study).records()) in texts, f"{study.name}: no file has these numbers"
+
+
+OPENING_COLUMNS = ("fewer errors on clips", "precision gained", "fewer events missed in streams")
+"""Of the tables that README and the study's pages begin with, which repeat what sections below them say."""
+
+
+def bounds_in(text: str) -> set[tuple[float, float]]:
+    """Intervals, in either way that the pages write them: `-9.3 to +32`, or `9.3 more to 32 fewer` errors."""
+    number = r"(\d+(?:\.\d+)?)"
+    plain = re.findall(rf"([+-]?{number}) to ([+-]?{number})", text)
+    crossing = re.findall(rf"{number} (?:% )?(?:more|less) to {number} (?:% )?(?:fewer|more)", text)
+    return {(float(low), float(high)) for low, _, high, _ in plain} | {
+        (-float(low), float(high)) for low, high in crossing
+    }
+
+
+def opening_tables(page: str) -> tuple[list[str], str]:
+    """The rows of a page's opening tables, and all else that it says."""
+    rows, rest, inside = [], [], False
+    for line in page.splitlines():
+        inside = line.startswith("|") and (inside or all(column in line for column in OPENING_COLUMNS))
+        (rows if inside else rest).append(line)
+    return [row for row in rows if bounds_in(row)], "\n".join(rest)
+
+
+STUDY_PAGES = [path.read_text() for path in sorted(PAGES.glob("imbalance-study*.md"))]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        row
+        for page in (PAGES.parent.joinpath("README.md").read_text(), *STUDY_PAGES)
+        for row in opening_tables(page)[0]
+    ],
+)
+def test_a_row_of_an_opening_table_has_intervals_that_the_studys_sections_have(row):
+    sections = bounds_in("\n".join(opening_tables(page)[1] for page in STUDY_PAGES))
+    assert bounds_in(row) <= sections, f"no section has {bounds_in(row) - sections}"
